@@ -1,0 +1,127 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_annotrain.axes import CANONICAL, NO_PIXEL_SIZES, guess_axes, parse_axes, without_channel
+from napari_annotrain.errors import AnnotrainError
+
+#: Three slices: Z, Y, X.
+Window = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Any array (numpy, dask, zarr, memory map), read window by window in the order T, C, Z, Y, X.
+
+    Nothing is read before `read` is called, and then only the window asked for.
+
+    Attributes
+    ----------
+    array
+        Anything with ``shape``, ``dtype`` and slicing by a tuple of slices.
+    axes
+        One letter of T, C, Z, Y, X for each dimension of `array`; RGB(A) samples are C, wherever they stand.
+    name
+        The stem of the file or the name of the layer.
+    pixel_um
+        Pixel sizes in micrometres by axis letter (T in seconds); axes that are not known are left out.
+    levels
+        Coarser versions of `array` with the same axes, finest first (a multiscale pyramid without its level 0).
+    """
+
+    array: Any
+    axes: str
+    name: str = "image"
+    pixel_um: Mapping[str, float] = NO_PIXEL_SIZES
+    levels: tuple[Any, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, array: Any, axes: str | None = None, name: str = "image", **more: Any) -> "Stack":
+        """Wrap an array; without `axes` they are guessed from its shape (`axes.guess_axes`)."""
+        axes = guess_axes(array.shape) if axes is None else parse_axes(axes, len(array.shape))
+        if 0 in array.shape:
+            raise AnnotrainError(f"{name} is empty (its shape is {tuple(array.shape)}): choose another image.")
+        return cls(array, axes, name, **more)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int, int]:
+        """Lengths along T, C, Z, Y, X; 1 for an axis the array does not have."""
+        length = dict(zip(self.axes, self.array.shape, strict=True))
+        return tuple(int(length.get(a, 1)) for a in CANONICAL)  # type: ignore[return-value]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the stored values, before any conversion."""
+        return np.dtype(self.array.dtype)
+
+    @property
+    def n_channels(self) -> int:
+        """Length along C."""
+        return self.shape[1]
+
+    @property
+    def n_planes(self) -> int:
+        """Number of (T, Z) planes."""
+        return self.shape[0] * self.shape[2]
+
+    @property
+    def label_axes(self) -> str:
+        """Axes of the label image that belongs to this image, in the order of this image."""
+        return without_channel(self.axes)
+
+    @property
+    def label_shape(self) -> tuple[int, ...]:
+        """Shape of the label image that belongs to this image, in the order of `label_axes`."""
+        return tuple(int(n) for a, n in zip(self.axes, self.array.shape, strict=True) if a != "C")
+
+    def read(self, t: int, window: Window) -> npt.NDArray[Any]:
+        """Read one window of one time point: (C, Z, Y, X) in the array's own type.
+
+        The window must lie inside the image; see `tiles.grid.read_mirrored` for one that may not.
+        """
+        return self._take(self.array, {"T": slice(t, t + 1), **dict(zip("ZYX", window, strict=True))})[0]
+
+    def overview(self, most_pixels: int = 4_000_000) -> npt.NDArray[Any]:
+        """Read a sample of the image for statistics: (T, C, Z, Y, X), at most about `most_pixels` a channel.
+
+        Taken from the finest pyramid level that is small enough, else from evenly spread whole planes, and of
+        those, if one plane alone is too large, evenly spread rows. Same image, same sample.
+        """
+        for level in (self.array, *self.levels):
+            if prod(level.shape) <= most_pixels * self.n_channels:
+                return self._take(level, {})
+        source = self.levels[-1] if self.levels else self.array
+        length = dict(zip(self.axes, source.shape, strict=True))
+        plane = length["Y"] * length["X"]
+        n_planes = max(1, most_pixels // plane)
+        keep_t = _spread(length.get("T", 1), n_planes)
+        keep_z = _spread(length.get("Z", 1), max(1, n_planes // len(keep_t)))
+        strips = max(1, -(-plane // most_pixels))
+        parts = []
+        for t in keep_t:
+            row = []
+            for z in keep_z:
+                slices = {"T": slice(t, t + 1), "Z": slice(z, z + 1)}
+                if strips > 1:
+                    slices["Y"] = slice(0, length["Y"], strips)
+                row.append(self._take(source, slices))
+            parts.append(np.concatenate(row, axis=2))
+        return np.concatenate(parts, axis=0)
+
+    def _take(self, array: Any, slices: Mapping[str, slice]) -> npt.NDArray[Any]:
+        """Slice by axis letter and bring the result to T, C, Z, Y, X."""
+        part = np.asarray(array[tuple(slices.get(a, slice(None)) for a in self.axes)])
+        order = [self.axes.index(a) for a in CANONICAL if a in self.axes]
+        part = part.transpose(order)
+        missing = tuple(i for i, a in enumerate(CANONICAL) if a not in self.axes)
+        return np.expand_dims(part, missing)
+
+
+def _spread(n: int, most: int) -> list[int]:
+    """At most `most` indices, evenly spread over range(n)."""
+    count = min(n, most)
+    return sorted({int((i + 0.5) * n / count) for i in range(count)})

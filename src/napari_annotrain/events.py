@@ -1,0 +1,151 @@
+"""What the long loops say while they run: one loop, many readers (progress bar, command line, test, notebook)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events."""
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """A run has begun.
+
+    Attributes
+    ----------
+    what
+        ``"training"`` or ``"prediction"``.
+    total
+        Steps to train, or regions to predict; None when time is the limit.
+    seconds
+        Training time asked for, in seconds; None when steps are the limit.
+    device, precision
+        In words: ``"CPU, 2 cores"``, ``"float32"``.
+    """
+
+    what: str
+    total: int | None
+    seconds: float | None
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Note(Event):
+    """One plain sentence that the user should see (an image skipped, too little annotation to validate)."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Step(Event):
+    """One gradient step was taken.
+
+    Attributes
+    ----------
+    step
+        1 for the first step ever, counted over resumed runs.
+    loss
+        Weighted cross-entropy of this step's batch.
+    seconds
+        Training time so far, in seconds, over resumed runs.
+    fraction
+        How much of the asked steps or seconds is done, 0 to 1.
+    """
+
+    step: int
+    loss: float
+    seconds: float
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Validated(Event):
+    """The averaged weights were scored on the validation regions.
+
+    Attributes
+    ----------
+    score
+        Mean intersection over union over the classes, 0 to 1.
+    loss
+        Cross-entropy over the annotated validation pixels.
+    best
+        True when no earlier score was higher.
+    """
+
+    step: int
+    score: float
+    loss: float
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Checkpoint(Event):
+    """A model that may be kept, whatever happens next.
+
+    Attributes
+    ----------
+    model
+        The best model so far (`net.model.Model`), complete and on the CPU.
+    state
+        What is needed to go on training (`training.trainer.TrainingState`).
+    """
+
+    step: int
+    model: Any
+    state: Any
+
+
+@dataclass(frozen=True)
+class TileDone(Event):
+    """One region of the result is final.
+
+    Attributes
+    ----------
+    write
+        Where it belongs: slices over (T, Z, Y, X).
+    result
+        The values there, ready to be written: (T, Z, Y, X) for labels, (K, T, Z, Y, X) for probabilities.
+    done, total
+        Regions finished so far and in all.
+    """
+
+    write: tuple[slice, slice, slice, slice]
+    result: npt.NDArray[np.generic] = field(repr=False)
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The run ended in an exception; the last event of its stream.
+
+    Attributes
+    ----------
+    sentence
+        What happened and what to do, for the status line.
+    details
+        The traceback as text, for the log.
+    """
+
+    sentence: str
+    details: str
+
+
+@dataclass(frozen=True)
+class Done(Event):
+    """The run ended as asked; the last event of its stream.
+
+    Attributes
+    ----------
+    result
+        The trained `Model`, or the predicted array.
+    """
+
+    result: Any = field(repr=False)

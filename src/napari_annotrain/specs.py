@@ -1,0 +1,189 @@
+"""Every setting, described once: the form, the command line and the docs grow from these titles, units and ranges."""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from napari_annotrain.errors import AnnotrainError
+
+Target = Literal["classes", "cells", "image"]
+Output = Literal["classes", "cells", "probabilities", "image"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Spec(BaseModel):
+    """Frozen, validated settings; an unknown name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _setting(default: Any, title: str, why: str, unit: str = "", advanced: bool = True, **limits: Any) -> Any:
+    extra = {"unit": unit, "advanced": advanced}
+    return Field(default, title=title, description=why, json_schema_extra=extra, **limits)
+
+
+class NetSpec(Spec):
+    """The network: a U-Net (Ronneberger, Fischer, Brox 2015)."""
+
+    channels: int = _setting(1, "Channels", "Channels of the images it reads.", ge=1)
+    outputs: int = _setting(2, "Outputs", "Score maps it writes, one a class.", ge=1)
+    ndim: Literal[2] = _setting(2, "Dimensions", "Spatial dimensions the convolutions see.")
+    width: int = _setting(16, "Width", "Feature maps on the top level; doubled on each level below.", ge=1, le=256)
+    depth: int = _setting(4, "Depth", "How often the image is halved on the way down.", ge=0, le=6)
+    convolutions: int = _setting(2, "Convolutions", "3 x 3 convolutions on each level.", ge=1, le=4)
+    padding: Literal["same", "valid"] = _setting(
+        "same", "Padding", "valid: as in the paper, the output is smaller than the input; same: equally large."
+    )
+    normalisation: Literal["none", "batch"] = _setting("batch", "Normalisation", "Batch normalisation, or none.")
+    dropout: float = _setting(0.0, "Dropout", "At the end of the contracting path, as in the paper.", ge=0, lt=1)
+
+
+class NormaliseSpec(Spec):
+    """How intensities are brought to a common range, once an image, before it is cut into tiles."""
+
+    mode: Literal["percentile", "minmax", "meanstd", "none"] = _setting(
+        "percentile", "Intensity range", "What becomes 0 and 1 (mean-std: mean 0, standard deviation 1)."
+    )
+    scope: Literal["channel", "image", "training"] = _setting(
+        "channel", "Measured over", "Each channel of each image; all channels together; or the training images."
+    )
+    low: float = _setting(1.0, "Low percentile", "This share of the pixels lies below 0.", "%", ge=0, lt=50)
+    high: float = _setting(99.8, "High percentile", "This share of the pixels lies below 1.", "%", gt=50, le=100)
+
+
+class AugmentSpec(Spec):
+    """Random deformation and intensity of the training patches (section 3.1 of the U-Net paper)."""
+
+    elastic_px: float = _setting(
+        6.0, "Elastic deformation", "Standard deviation of the displacements of the coarse grid.", "px", ge=0, le=50
+    )
+    elastic_spacing_px: float = _setting(
+        96.0, "Elastic grid", "Distance between the points of the coarse grid.", "px", ge=8, le=512
+    )
+    rotate_deg: float = _setting(180.0, "Rotation", "Largest angle, either way.", "°", ge=0, le=180)
+    scale: float = _setting(1.2, "Scale", "Largest factor by which the image is enlarged or shrunk.", "x", ge=1, le=2)
+    flip: bool = _setting(True, "Flips", "Mirror along Y and X, each half of the time.")
+    contrast: float = _setting(0.25, "Contrast", "Largest relative change of the intensity range.", ge=0, le=0.9)
+    brightness: float = _setting(0.1, "Brightness", "Largest shift, in units of the intensity range.", ge=0, le=1)
+    gamma: float = _setting(1.3, "Gamma", "Largest exponent, or its inverse.", ge=1, le=3)
+    noise: float = _setting(
+        0.05, "Noise", "Largest standard deviation, in units of the intensity range.", ge=0, le=0.5
+    )
+
+
+class WeightSpec(Spec):
+    """How much each annotated pixel counts (equation 2 of the U-Net paper)."""
+
+    balance: float = _setting(
+        0.5, "Class balance", "0: every pixel counts the same; 1: every class counts the same.", ge=0, le=1
+    )
+    border: float = _setting(10.0, "Border weight w0", "Extra weight of the gap between touching cells.", ge=0, le=100)
+    sigma_px: float = _setting(5.0, "Border width", "Sigma of the extra weight's fall-off.", "px", gt=0, le=50)
+
+
+class TrainSpec(Spec):
+    """The training loop."""
+
+    seconds: float | None = _setting(60.0, "Training time", "Training stops after this.", "s", False, gt=0)
+    steps: int | None = _setting(None, "Steps", "Training stops after so many steps, whatever the time.", ge=1)
+    seed: int = _setting(0, "Seed", "Same seed and steps, same result.", ge=0)
+    device: Device = _setting("auto", "Device", "auto takes a GPU where there is one that works.", advanced=False)
+    precision: Precision = _setting("auto", "Precision", "auto takes what the device computes fastest.")
+    patch: int = _setting(128, "Patch", "Side of the training patches.", "px", ge=16, le=2048)
+    batch: int = _setting(8, "Batch", "Patches a step.", ge=1, le=256)
+    optimiser: Literal["adamw", "sgd"] = _setting("adamw", "Optimiser", "AdamW, or SGD with momentum as in the paper.")
+    learning_rate: float = _setting(2e-3, "Learning rate", "Step length of the optimiser.", gt=0, le=1)
+    momentum: float = _setting(0.99, "Momentum", "Of SGD.", ge=0, lt=1)
+    weight_decay: float = _setting(1e-4, "Weight decay", "Of AdamW.", ge=0, le=1)
+    averaging: float = _setting(
+        0.995, "Weight averaging", "Decay of the moving average that makes any moment a good one to stop.", ge=0, lt=1
+    )
+    validation: float = _setting(
+        0.15, "Validation share", "Share of the annotated blocks kept for validation.", ge=0, le=0.5
+    )
+    augment: AugmentSpec = AugmentSpec()
+    weights: WeightSpec = WeightSpec()
+    normalise: NormaliseSpec = NormaliseSpec()
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> "TrainSpec":
+        if self.seconds is None and self.steps is None:
+            raise ValueError("give seconds or steps")
+        return self
+
+
+class PredictSpec(Spec):
+    """Prediction by overlap-tiles."""
+
+    output: Output | None = _setting(None, "Show", "None: what the model was trained for.", advanced=False)
+    tile: Annotated[int, Field(ge=1)] | Literal["auto", "whole"] = _setting(
+        "auto", "Tile", "Side of the written core; rounded up to the network's grid.", "px"
+    )
+    memory: int = _setting(2_000_000_000, "Memory", "Most memory the process may use.", "bytes", ge=1)
+    device: Device = _setting("auto", "Device", "auto takes a GPU where there is one that works.")
+    precision: Precision = _setting("auto", "Precision", "auto takes what the device computes fastest.")
+
+
+class Preset(Spec):
+    """A network and the training settings that suit it."""
+
+    title: str
+    net: NetSpec
+    train: TrainSpec = TrainSpec()
+
+
+PRESETS: dict[str, Preset] = {
+    "fast": Preset(title="fast: good labels in seconds on a laptop", net=NetSpec(width=16)),
+    "standard": Preset(title="standard: finer, about three times slower", net=NetSpec(width=32)),
+    "paper": Preset(
+        title="paper: the network of Ronneberger et al. 2015; wants a GPU",
+        net=NetSpec(width=64, padding="valid", normalisation="none", dropout=0.5),
+        train=TrainSpec(
+            patch=196, batch=1, optimiser="sgd", learning_rate=1e-3, augment=AugmentSpec(elastic_px=10.0)
+        ),
+    ),
+}
+
+
+def find_preset(name: str) -> Preset:
+    """Look a preset up by name.
+
+    Raises
+    ------
+    AnnotrainError
+        No preset has this name.
+    """
+    try:
+        return PRESETS[name]
+    except KeyError:
+        raise AnnotrainError(f"There is no preset '{name}': choose one of {', '.join(PRESETS)}.") from None
+
+
+def check_choice(name: str, value: str, choices: Any) -> None:
+    """Refuse a word that is not among the choices of a `Literal`, naming them."""
+    allowed = get_args(choices)
+    if value not in allowed:
+        raise AnnotrainError(f"'{value}' is no {name}: choose one of {', '.join(map(str, allowed))}.")
+
+
+def parse_memory(text: str | int) -> int:
+    """Read an amount of memory: ``"2GB"``, ``"500 MB"``, ``"1.5GiB"`` or a number of bytes.
+
+    Raises
+    ------
+    AnnotrainError
+        It is not a positive amount in B, kB, MB, GB, TB or their binary kin.
+    """
+    units = {"": 1, "B": 1}
+    for i, letter in enumerate("KMGT", 1):
+        units |= {letter: 1000**i, f"{letter}B": 1000**i, f"{letter}IB": 1024**i}
+    word = str(text).strip().upper().replace(" ", "")
+    number = word.rstrip("KMGTIB")
+    try:
+        amount = int(float(number) * units[word[len(number) :]])
+    except (ValueError, KeyError, OverflowError):
+        amount = 0
+    if amount < 1:
+        raise AnnotrainError(f"The amount of memory '{text}' cannot be read: write it like 2GB or 500MB.")
+    return amount
