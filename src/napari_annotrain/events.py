@@ -1,5 +1,6 @@
 """What the long loops say while they run: one loop, many readers (progress bar, command line, test, notebook)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,9 +93,9 @@ class Checkpoint(Event):
     Attributes
     ----------
     model
-        The best model so far (`net.model.Model`), complete and on the CPU.
+        The best model so far, on the CPU: its weights from `training.fit`, a whole `net.model.Model` from `api`.
     state
-        What is needed to go on training (`training.trainer.TrainingState`).
+        What is needed to go on training (`training.state.TrainingState`).
     """
 
     step: int
@@ -149,3 +150,7 @@ class Done(Event):
     """
 
     result: Any = field(repr=False)
+
+
+#: A reader of events.
+OnEvent = Callable[[Event], None]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_annotrain.axes import CANONICAL, NO_PIXEL_SIZES, guess_axes, parse_axes, without_channel
+from napari_annotrain.axes import CANONICAL, guess_axes, parse_axes, without_channel
 from napari_annotrain.errors import AnnotrainError
 
 #: Three slices: Z, Y, X.
@@ -36,7 +36,7 @@ class Stack:
     array: Any
     axes: str
     name: str = "image"
-    pixel_um: Mapping[str, float] = NO_PIXEL_SIZES
+    pixel_um: Mapping[str, float] = field(default_factory=dict)
     levels: tuple[Any, ...] = field(default=(), repr=False)
 
     @classmethod
@@ -56,7 +56,8 @@ class Stack:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the stored values, before any conversion."""
-        return np.dtype(self.array.dtype)
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
+        return dtype
 
     @property
     def n_channels(self) -> int:
@@ -83,7 +84,9 @@ class Stack:
 
         The window must lie inside the image; see `tiles.grid.read_mirrored` for one that may not.
         """
-        return self._take(self.array, {"T": slice(t, t + 1), **dict(zip("ZYX", window, strict=True))})[0]
+        slices = {"T": slice(t, t + 1), **dict(zip("ZYX", window, strict=True))}
+        part: npt.NDArray[Any] = self._take(self.array, slices)[0]
+        return part
 
     def overview(self, most_pixels: int = 4_000_000) -> npt.NDArray[Any]:
         """Read a sample of the image for statistics: (T, C, Z, Y, X), at most about `most_pixels` a channel.
@@ -118,10 +121,32 @@ class Stack:
         order = [self.axes.index(a) for a in CANONICAL if a in self.axes]
         part = part.transpose(order)
         missing = tuple(i for i, a in enumerate(CANONICAL) if a not in self.axes)
-        return np.expand_dims(part, missing)
+        part = np.expand_dims(part, missing)
+        return part[tuple(slice(None) if a in self.axes else slices.get(a, slice(None)) for a in CANONICAL)]
 
 
 def _spread(n: int, most: int) -> list[int]:
     """At most `most` indices, evenly spread over range(n)."""
     count = min(n, most)
     return sorted({int((i + 0.5) * n / count) for i in range(count)})
+
+
+def paste(array: Any, axes: str, write: tuple[slice, slice, slice, slice], values: npt.NDArray[Any]) -> None:
+    """Write a region of a result into an array of any order of axes, in place.
+
+    Parameters
+    ----------
+    array
+        Anything that takes ``array[slices] = values``.
+    axes
+        Its axes; with C for probabilities.
+    write
+        Where: slices over T, Z, Y, X.
+    values
+        (T, Z, Y, X), or (C, T, Z, Y, X) where `axes` has C.
+    """
+    names = "CTZYX" if "C" in axes else "TZYX"
+    place = {"C": slice(None), **dict(zip("TZYX", write, strict=True))}
+    kept = values[tuple(slice(None) if a in axes else 0 for a in names)]
+    order = [a for a in names if a in axes]
+    array[tuple(place[a] for a in axes)] = kept.transpose([order.index(a) for a in axes])

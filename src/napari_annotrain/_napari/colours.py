@@ -1,0 +1,47 @@
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap, label_colormap
+
+from napari_annotrain._qt.palette import BACKGROUND, class_colour
+
+#: Classes that get a colour of their own, painted yet or not.
+N_CLASSES = 64
+#: Colours of single cells before they repeat; the last one is the soft one of annotated background.
+N_CELLS = 49
+
+
+def class_colours(annotation: bool) -> DirectLabelColormap:
+    """Colours of classes: annotation value n + 1 looks like predicted value n."""
+    colours: dict[int | None, Any] = {None: class_colour(N_CLASSES), 0: "transparent"}
+    for value in range(1, N_CLASSES):
+        colours[value + 1 if annotation else value] = class_colour(value)
+    if annotation:
+        colours[1] = BACKGROUND
+    return DirectLabelColormap(color_dict=colours)
+
+
+def cell_colours(annotation: bool) -> CyclicLabelColormap:
+    """Colours of single cells: annotation value n + 1 looks like predicted cell n.
+
+    napari gives value n the colour ``1 + (n - 1) % N``; so the annotation's colours are the prediction's, turned by
+    one, and the last of the circle, which background 1 gets, is soft.
+    """
+    colours = np.array(label_colormap(N_CELLS, seed=0.5).colors[: N_CELLS + 1])
+    colours[0] = 0
+    rgb = [int(BACKGROUND[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    colours[-1] = (*rgb, 1.0)
+    if annotation:
+        colours[1:] = np.roll(colours[1:], 1, axis=0)
+    return CyclicLabelColormap(colors=colours, display_name="annotrain cells")
+
+
+def set_colours(layer: Any, single_cells: bool, annotation: bool) -> None:
+    """Colour a labels layer."""
+    layer.colormap = cell_colours(annotation) if single_cells else class_colours(annotation)
+
+
+def next_cell(values: Iterable[int]) -> int:
+    """Annotation value of the next cell."""
+    return max((1, *values)) + 1

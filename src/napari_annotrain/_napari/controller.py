@@ -1,0 +1,301 @@
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from napari.layers import Image, Labels
+
+from napari_annotrain._napari import present
+from napari_annotrain._napari.colours import next_cell, set_colours
+from napari_annotrain._napari.keys import bind_keys, unbind_keys
+from napari_annotrain._napari.live import ViewWatch
+from napari_annotrain._napari.predict_flow import PredictFlow
+from napari_annotrain._napari.roster import Roster
+from napari_annotrain._napari.runs import Ready, warm_up
+from napari_annotrain._napari.tally import Tally
+from napari_annotrain._napari.train_flow import TrainFlow
+from napari_annotrain._napari.view import unwrap
+from napari_annotrain._qt.job import Job, sentence
+from napari_annotrain._qt.lane import Lane
+from napari_annotrain._qt.panel import Panel
+from napari_annotrain._qt.predict import VIEW
+from napari_annotrain.events import Event, Failed
+from napari_annotrain.session import Facts, Session, what_next
+
+#: Longest wait for a thread when the window closes.
+CLOSING_SECONDS = 15.0
+_controllers: WeakKeyDictionary[Any, "Controller"] = WeakKeyDictionary()
+
+
+def controller_of(viewer: Any) -> "Controller":
+    """The controller of a viewer, made when first asked for; it outlives the panel."""
+    viewer = unwrap(viewer)
+    if viewer not in _controllers:
+        _controllers[viewer] = Controller(viewer)
+    return _controllers[viewer]
+
+
+class Controller:
+    """Connects panel, session, layers and runs of one viewer. Everything here happens in the main thread."""
+
+    def __init__(self, viewer: Any) -> None:
+        self.session = Session()
+        self.roster = Roster(viewer)
+        self.lane = Lane()
+        self.panel: Panel | None = None
+        self.image: Image | None = None
+        self.annotation: Labels | None = None
+        self.engine: Any = "loading"
+        self.train = TrainFlow(self)
+        self.predict = PredictFlow(self)
+        self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
+        self.watch: ViewWatch | None = None
+        self._loading: Job | None = None
+        self.session.events.activity.connect(self.refresh)
+
+    # -- coming and going ---------------------------------------------------------------------------------------
+
+    def attach(self, panel: Panel) -> None:
+        """Serve a panel; an earlier one of this viewer is let go."""
+        self.detach()
+        self.panel = panel
+        viewer = self.roster.viewer
+        for emitter in present.layer_emitters(viewer):
+            emitter.connect(self.refresh_layers)
+        viewer.events.theme.connect(self._themed)
+        self.watch = ViewWatch(viewer, self.predict.look)
+        present.connect(self, panel)
+        bind_keys(viewer, self)
+        self._themed()
+        self.train.show_settings()
+        self.refresh_layers()
+        self.predict.show_outputs()
+        self._load_engine()
+
+    def detach(self) -> None:
+        """Let the panel go: runs are stopped and waited for, the best model so far stays in the session."""
+        if self.panel is None:
+            return
+        self.panel = None
+        self.train.keep_best()
+        self.lane.close(CLOSING_SECONDS)
+        self.predict.close_sink()
+        if self._loading is not None:
+            self._loading.mute()
+            self._loading.join(CLOSING_SECONDS)
+            self._loading = None
+        if self.watch is not None:
+            self.watch.close()
+            self.watch = None
+        for tally in self._tallies.values():
+            tally.close()
+        self._tallies.clear()
+        self.session.activity = "idle"
+        viewer = self.roster.viewer
+        if viewer is None:
+            return
+        unbind_keys(viewer)
+        for emitter in present.layer_emitters(viewer):
+            emitter.disconnect(self.refresh_layers)
+        viewer.events.theme.disconnect(self._themed)
+
+    def _load_engine(self) -> None:
+        if self.engine == "ready":
+            self.train.show_settings()
+            return
+        self._loading = Job(warm_up, "annotrain-loading")
+        self._loading.happened.connect(self._loaded)
+        self._loading.start()
+
+    def _loaded(self, event: Event) -> None:
+        if isinstance(event, Ready):
+            self.engine = "ready"
+            self.train.devices, self.train.bases = event.devices, event.bases
+            self.train.show_settings()
+        elif isinstance(event, Failed):
+            self.engine = "missing"
+            self.say(event.sentence, problem=True)
+        self.refresh()
+
+    # -- words --------------------------------------------------------------------------------------------------
+
+    def say(self, text: str, problem: bool = False) -> None:
+        """Put one sentence into the status line."""
+        self.session.status = text
+        if self.panel is not None:
+            self.panel.set_status(text, problem)
+
+    def guarded(self, command: Callable[..., Any]) -> Callable[..., None]:
+        """A command whose failure becomes a sentence instead of a stopped program."""
+
+        def run(*args: Any) -> None:
+            try:
+                command(*args)
+            except Exception as error:
+                self.say(sentence(error), problem=True)
+                self.refresh()
+
+        return run
+
+    def facts(self) -> Facts:
+        """What there is to work with."""
+        return Facts(
+            image=self.image.name if self.image is not None else "",
+            annotation=self.annotation is not None,
+            painted=self.painted(),
+            regions=self.roster.n_regions() if self.image is not None else 0,
+            target=self.session.target,
+            trained=self.session.model is not None,
+            engine=self.engine,
+        )
+
+    def painted(self) -> dict[int, int]:
+        """Pixels by annotation value over the images that are trained on."""
+        total: dict[int, int] = {}
+        ticked = (self.roster.annotation(image) for image, ticked in self.roster.candidates() if ticked)
+        for labels in {id(la): la for la in (*ticked, self.annotation) if la is not None}.values():
+            for value, n in self.tally(labels).counts().items():
+                total[value] = total.get(value, 0) + n
+        return total
+
+    def tally(self, labels: Labels) -> Tally:
+        """The running count of a labels layer."""
+        if labels not in self._tallies:
+            self._tallies[labels] = Tally(labels)
+            self._tallies[labels].counted.connect(self.refresh)
+        return self._tallies[labels]
+
+    def refresh(self, event: Any = None) -> None:
+        """Show in the panel what is there now."""
+        if self.panel is None:
+            return
+        facts = self.facts()
+        present.show(self, self.panel, facts)
+        if self.session.activity == "idle" and not self.session.status:
+            self.panel.set_status(what_next(facts))
+
+    def _themed(self, event: Any = None) -> None:
+        if self.panel is not None:
+            self.panel.set_theme(present.theme_of(self.roster.viewer))
+
+    # -- layers -------------------------------------------------------------------------------------------------
+
+    def refresh_layers(self, event: Any = None) -> None:
+        """Offer the layers there are now."""
+        if self.panel is None:
+            return
+        images = self.roster.images()
+        newest = images[-1] if images else None
+        self.panel.image.image_combo.set_items([(la.name, la) for la in images], prefer=newest)
+        self._offer_annotations()
+        self.panel.image.set_training([(la.name, la, ticked) for la, ticked in self.roster.candidates()])
+        self.refresh()
+
+    def choose_image(self, image: Image | None) -> None:
+        """Work on another image."""
+        self.image = image
+        self.session.status = ""
+        self.predict.forget_view()
+        if self.panel is not None:
+            self.panel.annotate.annotation_combo.choose(None)
+            self._offer_annotations()
+        self.refresh()
+        self.predict.look()
+
+    def _offer_annotations(self) -> None:
+        assert self.panel is not None
+        offered = [(la.name, la) for la in self.roster.annotations()]
+        partner = self.roster.annotation(self.image) if self.image is not None else None
+        self.panel.annotate.annotation_combo.set_items(offered, prefer=partner)
+
+    def choose_annotation(self, labels: Labels | None) -> None:
+        """Paint on another layer."""
+        self.annotation = labels
+        if labels is not None and self.image is not None:
+            self.roster.pair(self.image, labels)
+            set_colours(labels, self.session.target == "cells", annotation=True)
+            labels.events.selected_label.connect(self._label_selected)
+        self.refresh()
+
+    def set_axes(self, text: str) -> None:
+        """Take the user's word for the axes of the image."""
+        if self.image is not None:
+            self.roster.set_axes(self.image, text)
+            self.session.status = ""
+            self.refresh()
+
+    def tick(self, image: Image, ticked: bool) -> None:
+        """Train on an image, or leave it out."""
+        self.roster.tick(image, ticked)
+        self.refresh()
+
+    # -- painting -----------------------------------------------------------------------------------------------
+
+    def new_annotation(self) -> None:
+        """Make a layer to paint on, choose it and take up the brush with the first class."""
+        if self.image is None:
+            self.say(what_next(self.facts()))
+            return
+        layer = self.roster.new_annotation(self.image, self.session.target == "cells")
+        if self.panel is not None:
+            self.panel.annotate.annotation_combo.choose(layer)
+        self.roster.viewer.layers.selection.active = layer
+        layer.selected_label = 2
+        layer.mode = "paint"
+        self.session.status = ""
+        self.refresh()
+
+    def select_value(self, value: int) -> None:
+        """Take up the brush with an annotation value."""
+        layer = self.annotation
+        if layer is None:
+            return
+        if value == present.NEXT_CELL:
+            value = next_cell(self.tally(layer).count_now())
+        layer.selected_label = value
+        if self.roster.viewer.layers.selection.active is not layer:
+            self.roster.viewer.layers.selection.active = layer
+        if layer.mode not in ("paint", "fill", "polygon"):
+            layer.mode = "paint"
+
+    def _label_selected(self, event: Any = None) -> None:
+        if self.panel is not None and self.annotation is not None:
+            self.panel.annotate.select_value(self.annotation.selected_label)
+
+    def rename_class(self, value: int, name: str) -> None:
+        """Give a class another name; an empty one leaves it as it is."""
+        if name.strip():
+            self.session.name_classes({value - 1: name.strip()})
+        self.refresh()
+
+    def add_class(self) -> None:
+        """Add a class and take up its brush."""
+        value = self.session.add_class()
+        self.refresh()
+        self.select_value(value + 1)
+
+    def set_target(self, target: Any) -> None:
+        """Paint classes, or single cells."""
+        self.session.target = target
+        if self.annotation is not None:
+            set_colours(self.annotation, target == "cells", annotation=True)
+        self.train.choose_base()
+        self.refresh()
+
+    def draw_region(self) -> None:
+        """Make a layer for complete regions, or take up the one there is, and start drawing a box."""
+        if self.image is None:
+            self.say(what_next(self.facts()))
+            return
+        layer = self.roster.new_regions(self.image)
+        self.roster.viewer.layers.selection.active = layer
+        layer.mode = "add_rectangle"
+        layer.events.data.connect(self.refresh)
+        self.say("Draw a box; then paint every cell in it. What is left unpainted there counts as background.")
+
+    def press_train(self) -> None:
+        """Start training, as its button does."""
+        self.train.start()
+
+    def press_view(self) -> None:
+        """Predict what is seen, as its button does."""
+        self.predict.start(VIEW)

@@ -1,0 +1,169 @@
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.theme import get_theme
+
+from napari_annotrain._napari.keys import label_key
+from napari_annotrain._qt.annotate import ClassRow
+from napari_annotrain._qt.layout import allow
+from napari_annotrain._qt.palette import BACKGROUND, Theme, class_colour
+from napari_annotrain._qt.panel import Panel
+from napari_annotrain.data.stack import Stack
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.session import Facts, what_next, why_not_predict, why_not_train
+
+if TYPE_CHECKING:
+    from napari_annotrain._napari.controller import Controller
+
+NEXT_CELL = -1
+
+
+def layer_emitters(viewer: Any) -> list[Any]:
+    """What napari tells when layers come, go, move or change their name."""
+    events = viewer.layers.events
+    return [events.inserted, events.removed, events.reordered, events.renamed]
+
+
+def theme_of(viewer: Any) -> Theme:
+    """Colours of napari's theme."""
+    theme = get_theme(viewer.theme)
+    names = {"background": "background", "foreground": "foreground", "text": "text", "faint": "icon"}
+    colours = {ours: getattr(theme, theirs).as_hex("long") for ours, theirs in names.items()}
+    return Theme(**colours)
+
+
+def connect(controller: "Controller", panel: Panel) -> None:
+    """Signals of the panel to commands of the controller; a failing command becomes a sentence."""
+    guarded, image, annotate, train, predict = (
+        controller.guarded,
+        panel.image,
+        panel.annotate,
+        panel.train,
+        panel.predict,
+    )
+    for signal, command in (
+        (image.image_changed, controller.choose_image),
+        (image.axes_edited, controller.set_axes),
+        (image.training_ticked, controller.tick),
+        (annotate.target_changed, controller.set_target),
+        (annotate.annotation_changed, controller.choose_annotation),
+        (annotate.new_annotation, controller.new_annotation),
+        (annotate.region_wanted, controller.draw_region),
+        (annotate.class_added, controller.add_class),
+        (annotate.class_chosen, controller.select_value),
+        (annotate.class_renamed, controller.rename_class),
+        (train.train_clicked, controller.train.start),
+        (train.stop_clicked, controller.train.stop),
+        (train.base_changed, controller.train.set_base),
+        (train.preset_changed, controller.train.set_preset),
+        (train.device_changed, controller.train.set_device),
+        (train.spec_changed, controller.train.set_spec),
+        (train.open_clicked, controller.train.open_model),
+        (train.save_clicked, controller.train.save_model),
+        (predict.predict_clicked, controller.predict.start),
+        (predict.cancel_clicked, controller.predict.cancel),
+        (predict.live_toggled, controller.predict.set_live),
+        (predict.output_changed, controller.predict.set_output),
+    ):
+        signal.connect(guarded(command))
+
+
+def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
+    """Bring rows, summaries, tips and buttons up to date."""
+    _show_image(controller, panel)
+    panel.annotate.set_rows(class_rows(controller, facts))
+    if controller.annotation is not None:
+        panel.annotate.select_value(controller.annotation.selected_label)
+    tip = what_next(facts) if controller.session.status else ""  # else the status line says it
+    panel.annotate.tip_label.setText(tip)
+    panel.annotate.tip_label.setVisible(bool(tip))
+    no_image = "" if facts.image else "Open an image first."
+    allow(panel.annotate.new_annotation_button, no_image)
+    allow(panel.annotate.complete_region_button, no_image)
+    _show_buttons(controller, panel, facts)
+    _show_summaries(controller, panel, facts)
+
+
+def _show_image(controller: "Controller", panel: Panel) -> None:
+    if controller.image is None:
+        panel.image.set_axes("", "")
+        panel.set_summary("Image", "none open")
+        return
+    try:
+        axes = controller.roster.axes(controller.image)
+        words = size_in_words(controller.roster.stack(controller.image))
+    except AnnotrainError as error:
+        panel.image.set_axes("?", str(error), problem=True)
+        panel.set_summary("Image", "cannot be used")
+        return
+    panel.image.set_axes(axes, words)
+    panel.set_summary("Image", f"{controller.image.name} · {words}")
+
+
+def size_in_words(stack: Stack) -> str:
+    """Such as "40 x 2048 x 2048 px, 2 channels, 0.11 µm"."""
+    words = " × ".join(f"{n:,}" for n in stack.label_shape) + " px"
+    if stack.n_channels > 1:
+        words += f" · {stack.n_channels} channels"
+    if "X" in stack.pixel_um:
+        words += f" · {stack.pixel_um['X']:.3g} µm"
+    return words
+
+
+def class_rows(controller: "Controller", facts: Facts) -> list[ClassRow]:
+    """Rows of the class table."""
+    painted = dict(facts.painted or {})
+    names = controller.session.class_names
+    first = ClassRow(1, names.get(0, "background"), BACKGROUND, pixels(painted.get(1, 0)), key_words(1))
+    if facts.target == "cells":
+        cells = [value for value in painted if value > 1]
+        amount = f"{len(cells):,} cell{'' if len(cells) == 1 else 's'}"
+        return [first, ClassRow(NEXT_CELL, "next cell", class_colour(1), amount, "M", editable=False)]
+    values = sorted({v for v in names if v > 0} | {v - 1 for v in painted if v > 1})[:60]
+    rows = [
+        ClassRow(v + 1, names.get(v, f"class {v}"), class_colour(v), pixels(painted.get(v + 1, 0)), key_words(v + 1))
+        for v in values
+    ]
+    return [first, *rows]
+
+
+def key_words(value: int) -> str:
+    """The key of a row, as people write it."""
+    return label_key(value).replace("-", "+")
+
+
+def pixels(n: int) -> str:
+    """Such as "1,840 px"."""
+    return f"{n:,} px" if n < 1_000_000 else f"{n / 1_000_000:.1f} Mpx"
+
+
+def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
+    activity = controller.session.activity
+    running = {"training": "A training is going on.", "predicting": "A prediction is going on.", "idle": ""}[activity]
+    ending = "It ends after the present step." if controller.lane.stopping else ""
+    no_training = "" if activity == "training" else "Nothing is being trained."
+    no_prediction = "" if activity == "predicting" else "Nothing is being predicted."
+    panel.train.set_running(bool(running), running or why_not_train(facts), no_training or ending)
+    allow(panel.train.save_button, "" if facts.trained else "There is no model yet.")
+    only_one = "" if len(controller.roster.images()) > 1 else "There is only one image."
+    panel.predict.set_running(running or why_not_predict(facts), only_one, no_prediction or ending)
+
+
+def _show_summaries(controller: "Controller", panel: Panel, facts: Facts) -> None:
+    painted = dict(facts.painted or {})
+    parts = []
+    if facts.annotation:
+        n = sum(1 for value, count in painted.items() if value > 1 and count)
+        kind = "cell" if facts.target == "cells" else ("class", "classes")[n != 1]
+        parts.append(f"{n:,} {kind}{'s' if facts.target == 'cells' and n != 1 else ''}")
+        parts.append(f"{pixels(sum(painted.values()))} painted")
+    if facts.regions:
+        parts.append(f"{facts.regions} region{'s' if facts.regions != 1 else ''}")
+    panel.set_summary("Annotate", " · ".join(parts) or "nothing yet")
+    model = controller.session.model
+    if controller.session.activity != "training":
+        panel.set_summary("Train", model_in_words(model) if model is not None else "no model yet")
+
+
+def model_in_words(model: Any) -> str:
+    """A model's name and score."""
+    return model.name if model.score is None else f"{model.name} · score {model.score:.2f}"

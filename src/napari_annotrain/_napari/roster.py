@@ -1,0 +1,207 @@
+from collections.abc import Iterator
+from typing import Any
+from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
+
+import numpy as np
+from napari.layers import Image, Labels, Shapes
+
+from napari_annotrain._napari import layers
+from napari_annotrain._napari.colours import set_colours
+from napari_annotrain._napari.runs import Measured, as_tzyx
+from napari_annotrain.axes import parse_axes
+from napari_annotrain.data.annotation import AnnotatedImage
+from napari_annotrain.data.stack import Stack
+
+REGION_COLOUR = "#3ddc97"
+
+
+class Roster:
+    """Which layer of a viewer belongs to which: image, annotation, complete regions, prediction.
+
+    Layers are known by the object, so that renaming one loses nothing; those made before this session are found
+    by their names.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = ref(viewer)
+        self._axes: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
+        self._made: WeakKeyDictionary[Image, dict[str, ReferenceType[Any]]] = WeakKeyDictionary()
+        self._measured: WeakKeyDictionary[Image, Measured] = WeakKeyDictionary()
+        self._left_out: WeakSet[Image] = WeakSet()
+        self._results: WeakSet[Any] = WeakSet()
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer, unwrapped."""
+        return self._viewer()
+
+    def images(self) -> list[Image]:
+        """Image layers that can be worked on."""
+        return [
+            la for la in self.viewer.layers if isinstance(la, Image) and la not in self._results and not _is_result(la)
+        ]
+
+    def annotations(self) -> list[Labels]:
+        """Labels layers that can be painted on."""
+        return [
+            la
+            for la in self.viewer.layers
+            if isinstance(la, Labels) and la not in self._results and not _is_result(la) and not la.multiscale
+        ]
+
+    def axes(self, image: Image) -> str:
+        """Axes of an image: what the user said, else what its layer suggests."""
+        return self._axes.get(image) or layers.axes_of(image)
+
+    def set_axes(self, image: Image, text: str) -> None:
+        """Take the user's word for the axes; an `AnnotrainError` says why it cannot be."""
+        shape = image.data[0].shape if image.multiscale else image.data.shape
+        self._axes[image] = parse_axes(text.strip(), len(shape))
+
+    def stack(self, image: Image) -> Stack:
+        """The image, read lazily."""
+        return layers.stack_of(image, self.axes(image))
+
+    def measured(self, image: Image) -> Measured:
+        """Where the intensity range of an image is kept."""
+        return self._measured.setdefault(image, Measured())
+
+    def annotation(self, image: Image) -> Labels | None:
+        """The layer an image is annotated on."""
+        return self._find("annotation", image, Labels)
+
+    def regions(self, image: Image) -> Shapes | None:
+        """The layer of an image's complete regions."""
+        return self._find("complete regions", image, Shapes)
+
+    def result(self, image: Image) -> Any:
+        """The layer an image's prediction is shown on."""
+        return self._find("prediction", image, (Labels, Image))
+
+    def pair(self, image: Image, annotation: Labels) -> None:
+        """Let an annotation layer belong to an image."""
+        self._remember("annotation", image, annotation)
+
+    def candidates(self) -> list[tuple[Image, bool]]:
+        """Images that have an annotation, and whether they are trained on."""
+        return [(image, image not in self._left_out) for image in self.images() if self.annotation(image) is not None]
+
+    def tick(self, image: Image, ticked: bool) -> None:
+        """Train on an image, or leave it out."""
+        (self._left_out.discard if ticked else self._left_out.add)(image)
+
+    def training_set(self) -> list[AnnotatedImage]:
+        """The ticked images with what was painted over them, as they are now."""
+        found = []
+        for image, ticked in self.candidates():
+            labels = self.annotation(image)
+            if ticked and labels is not None:
+                found.append(layers.annotated(image, self.axes(image), labels, self.regions(image)))
+        return found
+
+    def n_regions(self) -> int:
+        """Number of complete regions over all ticked images."""
+        drawn = (self.regions(image) for image, ticked in self.candidates() if ticked)
+        return sum(len(shapes.data) for shapes in drawn if shapes is not None)
+
+    def new_annotation(self, image: Image, single_cells: bool) -> Labels:
+        """Add an empty layer to paint on."""
+        axes = self.axes(image)
+        empty = np.zeros(layers.label_shape(image, axes), np.uint16)  # room for 65,535 cells
+        layer = self.viewer.add_labels(
+            empty, name=f"{image.name} annotation", opacity=0.65, **layers.placement(image, axes)
+        )
+        set_colours(layer, single_cells, annotation=True)
+        self.pair(image, layer)
+        return layer
+
+    def new_regions(self, image: Image) -> Shapes:
+        """Add a layer to draw complete regions on, or find the one there is."""
+        present = self.regions(image)
+        if present is not None:
+            return present
+        axes = self.axes(image)
+        place = layers.placement(image, axes)
+        layer = self.viewer.add_shapes(
+            ndim=len(place["scale"]),
+            name=f"{image.name} complete regions",
+            edge_color=REGION_COLOUR,
+            face_color=REGION_COLOUR + "14",
+            edge_width=max(1.0, min(self.stack(image).shape[-2:]) / 250),
+            opacity=0.9,
+            **place,
+        )
+        self._remember("complete regions", image, layer)
+        return layer
+
+    def canvas(self, image: Image, kind: str, dtype: Any, channels: int) -> tuple[Any, Any]:
+        """The prediction layer of an image, made or remade where needed, and its array as (..., T, Z, Y, X)."""
+        axes = self.axes(image)
+        own = layers.label_axes(image, axes)
+        shape = layers.label_shape(image, axes)
+        shape = (channels, *shape) if kind == "probabilities" else shape
+        layer = self.result(image)
+        wanted = Image if kind == "probabilities" else Labels
+        if not isinstance(layer, wanted) or layer.data.shape != shape or layer.data.dtype != dtype:
+            layer = self._new_result(image, layer, np.zeros(shape, dtype), kind)
+        if kind != "probabilities" and layer.metadata.get("annotrain") != kind:
+            set_colours(layer, kind == "cells", annotation=False)
+            layer.metadata = {**layer.metadata, "annotrain": kind}
+        return layer, as_tzyx(layer.data, own)
+
+    def _new_result(self, image: Image, old: Any, empty: Any, kind: str) -> Any:
+        viewer, place = self.viewer, layers.placement(image, self.axes(image))
+        index, opacity = viewer.layers.index(image) + 1, 0.5
+        if old is not None:
+            index = viewer.layers.index(old)
+            viewer.layers.remove(old)
+        active = viewer.layers.selection.active
+        name = f"{image.name} prediction"
+        if kind == "probabilities":
+            layer = Image(
+                empty, name=name, contrast_limits=(0, 1), colormap="magma", blending="additive", **with_leading(place)
+            )
+        else:
+            layer = Labels(empty, name=name, opacity=opacity, **place)
+        self._results.add(layer)
+        self._remember("prediction", image, layer)
+        layer.metadata = {"annotrain": "probabilities" if kind == "probabilities" else ""}
+        viewer.layers.insert(index, layer)
+        if active is not None and active in viewer.layers:  # whoever paints goes on painting
+            viewer.layers.selection.active = active
+        return layer
+
+    def _remember(self, role: str, image: Image, layer: Any) -> None:
+        self._made.setdefault(image, {})[role] = ref(layer)
+
+    def _find(self, role: str, image: Image, kind: Any) -> Any:
+        known = self._made.get(image, {}).get(role)
+        made = known() if known is not None else None
+        if made is not None and made in self.viewer.layers:
+            return made
+        name = f"{image.name} {role}"
+        return next((la for la in self._of_kind(kind) if la.name == name), None)
+
+    def _of_kind(self, kind: Any) -> Iterator[Any]:
+        return (la for la in self.viewer.layers if isinstance(la, kind))
+
+
+def with_leading(place: dict[str, Any]) -> dict[str, Any]:
+    """Placement of an array with one more axis in front (the classes of probabilities)."""
+    n = len(place["scale"]) + 1
+    rotate, affine = np.eye(n), np.eye(n + 1)
+    rotate[1:, 1:] = place["rotate"]
+    affine[1:, 1:] = place["affine"]
+    return {
+        "scale": np.concatenate([[1.0], place["scale"]]),
+        "translate": np.concatenate([[0.0], place["translate"]]),
+        "rotate": rotate,
+        "shear": np.concatenate([np.zeros(n - 1), place["shear"]]),
+        "affine": affine,
+        "units": ("pixel", *place["units"]),
+        "axis_labels": ("class", *place["axis_labels"]),
+    }
+
+
+def _is_result(layer: Any) -> bool:
+    return "annotrain" in layer.metadata or layer.name.endswith(" prediction")

@@ -1,0 +1,241 @@
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QFileDialog
+
+from napari_annotrain._napari import engine
+from napari_annotrain._napari.runs import training
+from napari_annotrain._qt.lane import Run
+from napari_annotrain._qt.layout import duration, time_left
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import Checkpoint, Done, Event, Failed, Note, Started, Step, Validated
+from napari_annotrain.session import LAST_MODEL, NOTHING, Trained, why_not_train
+from napari_annotrain.specs import PRESETS, TrainSpec
+
+if TYPE_CHECKING:
+    from napari_annotrain._napari.controller import Controller
+
+
+class TrainFlow:
+    """Training, from the button to the model in the session."""
+
+    def __init__(self, controller: "Controller") -> None:
+        self._c = controller
+        self.devices: Any = ()
+        self.bases: Any = ()
+        self._forget_run()
+
+    def _forget_run(self) -> None:
+        self._model: Any = None  # the best so far
+        self._score: float | None = None
+        self._step: Step | None = None
+        self._where = ""
+        self._notes: list[str] = []
+        self._failed = ""
+
+    # -- settings -----------------------------------------------------------------------------------------------
+
+    def show_settings(self) -> None:
+        """Offer devices and bases, and show what is chosen."""
+        panel, session = self._c.panel, self._c.session
+        if panel is None:
+            return
+        if self.devices:
+            panel.train.set_devices(self.devices)
+        panel.annotate.target_combo.choose(session.target)
+        panel.train.preset_combo.choose(session.preset)
+        panel.train.device_combo.choose(session.train.device)
+        panel.train.set_spec(session.train)
+        self._offer_bases()
+
+    def _offer_bases(self) -> None:
+        panel, session = self._c.panel, self._c.session
+        if panel is None:
+            return
+        choices = [(NOTHING, "nothing")]
+        if session.model is not None:
+            choices.append((LAST_MODEL, f"my last model ({session.model.name})"))
+        choices += [(name, name) for name in self.bases]
+        wanted = session.base
+        panel.train.base_combo.set_choices(choices)
+        panel.train.base_combo.choose(wanted)
+
+    def choose_base(self) -> None:
+        """Go on from the last model where it learnt the same thing; else start from nothing."""
+        session = self._c.session
+        model = session.model
+        fits = model is not None and model.model.card.target == session.target
+        if fits:
+            session.base = LAST_MODEL
+        elif session.base == LAST_MODEL:
+            session.base = NOTHING
+        self._offer_bases()
+
+    def set_base(self, name: Any) -> None:
+        """Start from this."""
+        if name is not None:
+            self._c.session.base = name
+
+    def set_preset(self, name: Any) -> None:
+        """Take the network and settings of a preset; time and device stay."""
+        session, panel = self._c.session, self._c.panel
+        own = {"seconds": session.train.seconds, "device": session.train.device}
+        session.preset, session.train = name, PRESETS[name].train.model_copy(update=own)
+        if panel is not None:
+            panel.train.set_spec(session.train, new_default=True)
+
+    def set_device(self, device: Any) -> None:
+        """Compute on this."""
+        if device is not None:
+            self._c.session.train = self._c.session.train.model_copy(update={"device": device})
+            self._c.session.predict = self._c.session.predict.model_copy(update={"device": device})
+
+    def set_spec(self, spec: TrainSpec) -> None:
+        """Train with other settings."""
+        device = self._c.session.train.device
+        self._c.session.train = spec.model_copy(update={"device": device})
+        if self._c.panel is not None:
+            self._c.panel.train.set_spec(self._c.session.train)
+
+    # -- the run ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start training on the ticked images."""
+        c, session = self._c, self._c.session
+        if session.activity != "idle":
+            return
+        reason = why_not_train(c.facts())
+        if reason:
+            raise AnnotrainError(reason)
+        images = c.roster.training_set()
+        if not images:
+            raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
+        base = session.model.model if session.base == LAST_MODEL and session.model is not None else session.base
+        args = (images, session.target, session.preset, None if base == NOTHING else base, session.train)
+        names = dict(session.class_names) if session.target == "classes" else {}
+        session.activity = "training"
+        c.say("Preparing to train ...")
+        c.lane.start(
+            Run(lambda: training(*args, names), self._begin, self._on_event, self._on_end, "annotrain-training")
+        )
+
+    def _begin(self) -> None:
+        self._forget_run()
+        if self._c.panel is not None:
+            self._c.panel.train.loss_plot.clear()
+            self._c.panel.train.run_label.setText("Preparing ...")
+
+    def stop(self) -> None:
+        """Stop after the present step; the best model so far is kept."""
+        if self._c.session.activity == "training":
+            self._c.lane.stop()
+            self._c.say("Stopping after the present step ...")
+            self._c.refresh()
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._where = f"{event.device}, {event.precision}"
+                self._c.say("Training. You can go on painting; it counts from the next training on.")
+            case Note():
+                self._notes.append(event.text)
+                self._c.say(event.text)
+            case Step():
+                self._step = event
+                self._show_step(event)
+            case Validated():
+                self._score = event.score if self._score is None else max(self._score, event.score)
+                if self._c.panel is not None:
+                    self._c.panel.train.loss_plot.add_score(event.seconds, event.score)
+            case Checkpoint():
+                self._model = event.model
+            case Done():
+                self._model = event.result if event.result is not None else self._model
+            case Failed():
+                self._failed = event.sentence
+
+    def _show_step(self, event: Step) -> None:
+        if self._c.panel is None:
+            return
+        self._c.panel.train.loss_plot.add_loss(event.seconds, event.loss)
+        words = [duration(event.seconds), f"{event.step:,} steps", self._where]
+        if 0.02 < event.fraction < 1:
+            words.append(time_left(event.seconds * (1 - event.fraction) / event.fraction))
+        line = " · ".join(word for word in words if word)
+        self._c.panel.train.run_label.setText(line)
+        score = "" if self._score is None else f" · score {self._score:.2f}"
+        self._c.panel.set_summary("Train", f"training · {duration(event.seconds)}{score}")
+
+    def keep_best(self) -> bool:
+        """Put the best model so far into the session; False when there is none."""
+        model, self._model = self._model, None
+        if model is None:
+            return False
+        session = self._c.session
+        session.keep(Trained(f"model {len(session.models) + 1}", model, self._score))
+        return True
+
+    def _on_end(self, stopped: bool) -> None:
+        c = self._c
+        kept = self.keep_best()
+        step, score, failed, notes = self._step, self._score, self._failed, self._notes
+        if kept:
+            self.choose_base()
+            c.predict.show_outputs()
+        self._say_end(kept, stopped, failed, step, score, notes)
+        if kept and not failed:
+            c.predict.after_training()
+        c.session.activity = "idle"
+        if c.panel is not None and step is None:
+            c.panel.train.run_label.setText("")
+        c.refresh()
+
+    def _say_end(
+        self, kept: bool, stopped: bool, failed: str, step: Step | None, score: float | None, notes: list[str]
+    ) -> None:
+        if failed:
+            self._c.say(failed + (" The best model so far was kept." if kept else ""), problem=True)
+            return
+        if not kept:
+            self._c.say("Stopped before there was anything to keep: train a little longer.")
+            return
+        how = "Stopped" if stopped else "Trained"
+        amount = "" if step is None else f" after {duration(step.seconds)} and {step.step:,} steps"
+        result = "" if score is None else f", score {score:.2f} on the pixels kept for validation"
+        last = f" {notes[-1]}" if notes else " Correct what is wrong and train again, or predict the whole stack."
+        self._c.say(f"{how}{amount}{result}.{last}")
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    def save_model(self) -> None:
+        """Ask for a file and save the model that predicts."""
+        model = self._c.session.model
+        if model is None or self._c.panel is None:
+            return
+        path, _ = QFileDialog.getSaveFileName(self._c.panel, "Save model", f"{model.name}.safetensors", _FILES)
+        if path:
+            target = Path(path) if Path(path).suffix else Path(path + ".safetensors")
+            engine.load().save_model(model.model, target)
+            self._c.say(f"Saved {model.name} as {target.name}.")
+
+    def open_model(self) -> None:
+        """Ask for a file and predict with the model in it."""
+        if self._c.panel is None:
+            return
+        path, _ = QFileDialog.getOpenFileName(self._c.panel, "Open model", "", _FILES)
+        if path:
+            self.use(Trained(Path(path).stem, engine.load().load_model(path)))
+
+    def use(self, trained: Trained) -> None:
+        """Predict with a model that came from elsewhere."""
+        self._c.session.keep(trained)
+        names = getattr(trained.model.card, "class_names", None)
+        if names and trained.model.card.target == "classes":
+            self._c.session.name_classes(names)
+        self.choose_base()
+        self._c.predict.show_outputs()
+        self._c.say(f"{trained.name} is open: press What I see.")
+        self._c.refresh()
+
+
+_FILES = "Models (*.safetensors)"

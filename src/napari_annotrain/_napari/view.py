@@ -1,0 +1,62 @@
+import itertools
+from typing import Any
+
+import numpy as np
+
+#: Start and stop along every axis of the layer, in pixels of level 0.
+Box = tuple[tuple[int, int], ...]
+
+
+def unwrap(viewer: Any) -> Any:
+    """The viewer itself, where napari hands out a proxy (whose layers are not the layers)."""
+    return getattr(viewer, "__wrapped__", viewer)
+
+
+def layer_shape(layer: Any) -> tuple[int, ...]:
+    """Shape of level 0 without the colours of an RGB image."""
+    shape = layer.level_shapes[0] if getattr(layer, "multiscale", False) else layer.data.shape
+    return tuple(int(n) for n in shape[: layer.ndim])
+
+
+def visible_box(viewer: Any, layer: Any, whole: bool = False) -> Box | None:
+    """The part of a layer that is seen; None when nothing of it is.
+
+    Along axes that are not displayed it is the one shown position. In 3-D, and with `whole`, the displayed axes are
+    taken from end to end. A rotated layer gives the enclosing box.
+    """
+    shape = np.asarray(layer_shape(layer))
+    dims = viewer.dims
+    lead = dims.ndim - layer.ndim
+    displayed = [d - lead for d in dims.displayed if d >= lead]
+    data = _corners_in_data(viewer, layer, lead)
+    start = np.round(data[0]).astype(int)
+    stop = start + 1
+    for axis in displayed:
+        if dims.ndisplay == 2 and not whole:
+            start[axis] = int(np.floor(data[:, axis].min() + 0.5))
+            stop[axis] = int(np.ceil(data[:, axis].max() + 0.5))
+        else:
+            start[axis], stop[axis] = 0, shape[axis]
+    start, stop = np.clip(start, 0, shape), np.clip(stop, 0, shape)
+    if np.any(stop <= start):
+        return None
+    return tuple((int(a), int(b)) for a, b in zip(start, stop, strict=True))
+
+
+def _corners_in_data(viewer: Any, layer: Any, lead: int) -> Any:
+    """Corners of the canvas in data coordinates of the layer, (4, ndim); all the current point in 3-D."""
+    dims = viewer.dims
+    points = np.repeat([np.asarray(dims.point, float)], 4, axis=0)
+    if dims.ndisplay == 2:
+        height, width = viewer.canvas.viewbox_size(viewer.layers)
+        camera = viewer.scene.camera
+        (centre_y, centre_x), zoom = camera.center[-2:], camera.zoom
+        for k, (sy, sx) in enumerate(itertools.product((-0.5, 0.5), repeat=2)):
+            points[k, dims.displayed[0]] = centre_y + sy * height / zoom
+            points[k, dims.displayed[1]] = centre_x + sx * width / zoom
+    units = viewer.layers.extent.units
+    if units is not None and tuple(layer.units) != tuple(units[-layer.ndim :]):
+        # the scene is drawn in the smallest unit; the layer's own transform knows only its own
+        for axis, (unit, own) in enumerate(zip(units[-layer.ndim :], layer.units, strict=True)):
+            points[:, lead + axis] *= (1 * unit).to(own).magnitude
+    return np.array([layer.world_to_data(p) for p in points])[:, -layer.ndim :]

@@ -1,0 +1,148 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+
+from napari_annotrain._qt.combos import ChoiceCombo, ItemCombo
+from napari_annotrain._qt.layout import button, faint_label, form_layout, row_of, words
+
+ROW_HEIGHT = 24
+MOST_ROWS = 6
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One row of the table: an annotation value, its name and colour, the pixels painted, the key that picks it."""
+
+    value: int
+    name: str
+    colour: str
+    painted: str = ""
+    key: str = ""
+    editable: bool = True
+
+
+class AnnotateStep(QWidget):
+    """What is painted, on which layer, and how much of it there is."""
+
+    target_changed = Signal(object)
+    annotation_changed = Signal(object)
+    new_annotation = Signal()
+    region_wanted = Signal()
+    class_added = Signal()
+    class_chosen = Signal(int)
+    class_renamed = Signal(int, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.target_combo = ChoiceCombo("target_combo", [("classes", "classes"), ("cells", "single cells")])
+        self.target_combo.setToolTip(
+            "classes: every cell of a kind in the same colour.\n"
+            "single cells: every cell in a colour of its own; the model learns to keep touching cells apart."
+        )
+        self.annotation_combo = ItemCombo("annotation_combo", empty="(none yet)")
+        self.annotation_combo.setToolTip("The labels layer you paint on.")
+        self.new_annotation_button = button(
+            "new_annotation_button",
+            "+ New layer",
+            "Makes a layer to paint on, as large as the image, and picks the brush with the first class:\n"
+            "paint a few cells, then press Alt+1 and paint some background.",
+        )
+        self.complete_region_button = button(
+            "complete_region_button",
+            "Complete region",
+            "Draw a box inside which everything is painted: what is left unpainted there is background (key R).",
+        )
+        self.add_class_button = button("add_class_button", "+ Class", "Adds a class with a colour and a key.")
+        self.class_table = QTableWidget(0, 4)
+        self.class_table.setObjectName("class_table")
+        self.tip_label = faint_label(name="annotate_tip")
+        self._rows: list[ClassRow] = []
+        self._set_up_table()
+        self._build()
+        self._connect()
+
+    def _set_up_table(self) -> None:
+        table = self.class_table
+        table.setToolTip("Click a row to paint with it; double-click a name to change it.")
+        table.horizontalHeader().hide()
+        table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setEditTriggers(
+            QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed
+        )
+        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        table.setShowGrid(False)
+        header = table.horizontalHeader()
+        header.setMinimumSectionSize(24)
+        for column, mode in enumerate(("Fixed", "Stretch", "ResizeToContents", "ResizeToContents")):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode[mode])
+        table.setColumnWidth(0, 28)
+
+    def _build(self) -> None:
+        form = form_layout()
+        form.addRow(words("I paint"), self.target_combo)
+        form.addRow(words("On"), row_of((self.annotation_combo, 1), self.new_annotation_button))
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(4, 2, 4, 8)
+        whole.setSpacing(5)
+        whole.addLayout(form)
+        whole.addWidget(self.class_table)
+        whole.addWidget(row_of((self.add_class_button, 1), (self.complete_region_button, 2)))
+        whole.addWidget(self.tip_label)
+
+    def _connect(self) -> None:
+        self.target_combo.choice_changed.connect(self.target_changed)
+        self.annotation_combo.item_changed.connect(self.annotation_changed)
+        self.new_annotation_button.clicked.connect(lambda: self.new_annotation.emit())
+        self.complete_region_button.clicked.connect(lambda: self.region_wanted.emit())
+        self.add_class_button.clicked.connect(lambda: self.class_added.emit())
+        self.class_table.cellClicked.connect(lambda row, _: self.class_chosen.emit(self._rows[row].value))
+        self.class_table.itemChanged.connect(self._renamed)
+
+    def set_rows(self, rows: Sequence[ClassRow]) -> None:
+        """Show the classes; a name that is being edited stays as it is."""
+        rows = list(rows)
+        if rows == self._rows:
+            return
+        editing = self.class_table.state() == QAbstractItemView.State.EditingState
+        self._rows = rows
+        with QSignalBlocker(self.class_table):
+            self.class_table.setRowCount(len(rows))
+            for i, row in enumerate(rows):
+                self._fill(i, row, keep_name=editing)
+        self.class_table.setFixedHeight(6 + ROW_HEIGHT * min(max(len(rows), 2), MOST_ROWS))
+
+    def select_value(self, value: int) -> None:
+        """Mark the row of an annotation value, if it has one."""
+        with QSignalBlocker(self.class_table):
+            index = next((i for i, row in enumerate(self._rows) if row.value == value), -1)
+            self.class_table.setCurrentCell(index, 1) if index >= 0 else self.class_table.clearSelection()
+
+    def _fill(self, i: int, row: ClassRow, keep_name: bool) -> None:
+        shown = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+        texts = ("", row.name, row.painted, row.key)
+        for column, text in enumerate(texts):
+            if column == 1 and keep_name:
+                continue
+            item = QTableWidgetItem(text)
+            item.setFlags(shown | Qt.ItemFlag.ItemIsEditable if column == 1 and row.editable else shown)
+            if column >= 2:
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            if column == 0:
+                item.setIcon(_swatch(row.colour))
+            self.class_table.setItem(i, column, item)
+
+    def _renamed(self, item: QTableWidgetItem) -> None:
+        if item.column() == 1:
+            self.class_renamed.emit(self._rows[item.row()].value, item.text())
+
+
+def _swatch(colour: str) -> QIcon:
+    pixmap = QPixmap(14, 14)
+    pixmap.fill(QColor(colour))
+    return QIcon(pixmap)

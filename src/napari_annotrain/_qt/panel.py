@@ -1,0 +1,97 @@
+from typing import Any
+
+from qtpy.QtCore import QEvent, QSize, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_annotrain._qt.annotate import AnnotateStep
+from napari_annotrain._qt.fold import Fold, WheelGuard
+from napari_annotrain._qt.image import ImageStep
+from napari_annotrain._qt.palette import Theme, style
+from napari_annotrain._qt.predict import PredictStep
+from napari_annotrain._qt.train import TrainStep
+
+WIDTH, HEIGHT = 360, 760
+
+
+class Panel(QWidget):
+    """Four steps that fold, from top to bottom in the order the data flows, over a line that says what happens.
+
+    A view: the steps' signals go up, setters go down; it decides nothing.
+    """
+
+    left = Signal()
+    shown = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("annotrain_panel")
+        self.image = ImageStep()
+        self.annotate = AnnotateStep()
+        self.train = TrainStep()
+        self.predict = PredictStep()
+        steps = {"Image": self.image, "Annotate": self.annotate, "Train": self.train, "Predict": self.predict}
+        self.folds = {title: Fold(i, title, step) for i, (title, step) in enumerate(steps.items(), 1)}
+        self.status_label = QLabel()
+        self.status_label.setObjectName("status_label")
+        self.status_label.setWordWrap(True)
+        self.status_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.status_label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self._build()
+        self._guard = WheelGuard(self)
+        for combo in self.findChildren(QComboBox):
+            combo.installEventFilter(self._guard)
+            combo.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.set_theme(Theme())
+
+    def _build(self) -> None:
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(6, 0, 6, 0)
+        column.setSpacing(0)
+        for fold in self.folds.values():
+            column.addWidget(fold)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inner)
+        foot = QFrame()
+        foot.setObjectName("status_frame")
+        foot_column = QVBoxLayout(foot)
+        foot_column.setContentsMargins(8, 6, 8, 6)
+        foot_column.addWidget(self.status_label)
+        self.status_label.setMinimumHeight(2 * self.fontMetrics().lineSpacing() + 2)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(scroll, 1)
+        whole.addWidget(foot)
+        self.setMinimumWidth(260)
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for every word, narrow enough for the image."""
+        return QSize(WIDTH, HEIGHT)
+
+    def set_status(self, text: str, problem: bool = False) -> None:
+        """Say what happens, or what to do next."""
+        self.status_label.setText(text)
+        self.status_label.setToolTip(text)
+        self.status_label.setProperty("problem", problem)
+        self.status_label.style().unpolish(self.status_label)
+        self.status_label.style().polish(self.status_label)
+
+    def set_summary(self, step: str, text: str) -> None:
+        """Set the line of state of a step, by its title."""
+        self.folds[step].set_summary(text)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Follow the colours of the window."""
+        self.setStyleSheet(style(theme))
+        self.train.loss_plot.set_theme(theme)
+
+    def event(self, event: QEvent) -> Any:
+        """Tell when the dock lets go of the panel (its x unparents it and sends no close event)."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.left.emit()
+        return super().event(event)

@@ -1,0 +1,109 @@
+from typing import Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_annotrain._qt.layout import faint_label
+from napari_annotrain._qt.palette import Theme
+
+HEIGHT, EMPTY_HEIGHT = 110, 22
+REDRAW_MS = 150
+LOSS_COLOUR, SCORE_COLOUR = "#8a94a6", "#ff9f1c"
+#: Weight of what came before in the drawn loss: single batches jump too much to be read.
+SMOOTHING = 0.9
+
+
+class LossPlot(QWidget):
+    """The learning curve: smoothed loss and validation score against training time.
+
+    pyqtgraph is imported when the first point arrives; until then this is a holder with a line of text.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("loss_plot")
+        self.setFixedHeight(EMPTY_HEIGHT)
+        self._empty = faint_label("The learning curve appears here.")
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.addWidget(self._empty)
+        self._plot: Any = None
+        self._curves: tuple[Any, Any] | None = None
+        self._theme = Theme()
+        self.clear()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REDRAW_MS)
+        self._timer.timeout.connect(self.redraw)
+
+    def clear(self) -> None:
+        """Forget all points."""
+        self.loss: tuple[list[float], list[float]] = ([], [])  # seconds, smoothed loss
+        self.score: tuple[list[float], list[float]] = ([], [])  # seconds, score
+        if self._curves is not None:
+            self.redraw()
+
+    def add_loss(self, seconds: float, loss: float) -> None:
+        """Add one step."""
+        times, values = self.loss
+        times.append(seconds)
+        values.append(loss if not values else SMOOTHING * values[-1] + (1 - SMOOTHING) * loss)
+        self._schedule()
+
+    def add_score(self, seconds: float, score: float) -> None:
+        """Add one validation."""
+        self.score[0].append(seconds)
+        self.score[1].append(score)
+        self._schedule()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw in other colours."""
+        self._theme = theme
+        if self._plot is not None:
+            self._paint_theme()
+
+    def redraw(self) -> None:
+        """Draw the points there are."""
+        if self._curves is None:
+            self._create()
+        assert self._curves is not None
+        for curve, (times, values) in zip(self._curves, (self.loss, self.score), strict=True):
+            curve.setData(times, values)
+
+    def _schedule(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _create(self) -> None:
+        import pyqtgraph as pg
+
+        self.setFixedHeight(HEIGHT)
+        plot = pg.PlotWidget(self, enableMenu=False)
+        plot.plotItem.ctrlMenu.setParent(plot)  # pyqtgraph leaves it a window of its own, which outlives the panel
+        plot.hideButtons()
+        plot.setMouseEnabled(x=False, y=False)
+        plot.setMinimumWidth(60)
+        plot.setYRange(0, 1, padding=0.05)
+        plot.setAntialiasing(True)
+        plot.setLabel("bottom", "training time (s)")
+        plot.getAxis("left").setWidth(28)
+        plot.getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
+        plot.showGrid(y=True, alpha=0.15)
+        self._curves = (
+            plot.plot(pen=pg.mkPen(LOSS_COLOUR, width=1.5)),
+            plot.plot(
+                pen=pg.mkPen(SCORE_COLOUR, width=2), symbol="o", symbolSize=5, symbolBrush=SCORE_COLOUR, symbolPen=None
+            ),
+        )
+        self._plot = plot
+        self._empty.hide()
+        self._layout.addWidget(plot)
+        self._paint_theme()
+
+    def _paint_theme(self) -> None:
+        self._plot.setBackground(self._theme.background)
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(self._theme.faint)
+            axis.setTextPen(self._theme.faint)
+            axis.setStyle(tickLength=-4, tickTextOffset=2)

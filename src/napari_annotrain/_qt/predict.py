@@ -1,0 +1,88 @@
+from collections.abc import Sequence
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QProgressBar, QVBoxLayout, QWidget
+
+from napari_annotrain._qt.combos import ChoiceCombo
+from napari_annotrain._qt.layout import GAP, allow, button, faint_label, form_layout, row_of, words
+
+#: What each button predicts, as carried by `PredictStep.predict_clicked`.
+VIEW, SLICE, STACK, IMAGES = "view", "slice", "stack", "images"
+OUTPUTS = {
+    "classes": "classes",
+    "cells": "single cells",
+    "probabilities": "probabilities",
+}
+
+
+class PredictStep(QWidget):
+    """What is predicted, what is shown of it, and how far it is."""
+
+    predict_clicked = Signal(str)
+    cancel_clicked = Signal()
+    live_toggled = Signal(bool)
+    output_changed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.buttons = {
+            VIEW: button("predict_view_button", "What I see", "Predicts the visible part of the image (key W)."),
+            SLICE: button("predict_slice_button", "This slice", "Predicts the whole plane that is shown."),
+            STACK: button("predict_stack_button", "Whole stack", "Predicts the whole image, plane by plane."),
+            IMAGES: button("predict_images_button", "All images", "Predicts every open image, one after the other."),
+        }
+        self.live_check = QCheckBox("Live")
+        self.live_check.setObjectName("live_check")
+        self.live_check.setToolTip("Predicts what you see again whenever you move, or when there is a new model.")
+        self.output_combo = ChoiceCombo("output_combo", list(OUTPUTS.items())[:2])
+        self.output_combo.setToolTip("What the prediction layer shows.")
+        self.cancel_button = button("cancel_button", "Cancel", "Stops predicting; what is done stays.")
+        self.progress_bar = QProgressBar()
+        self.progress_bar.setObjectName("progress_bar")
+        self.line_label = faint_label(name="predict_label")
+        self._build()
+        for what, made in self.buttons.items():
+            made.clicked.connect(lambda _=False, what=what: self.predict_clicked.emit(what))
+        self.cancel_button.clicked.connect(lambda: self.cancel_clicked.emit())
+        self.live_check.toggled.connect(self.live_toggled)
+        self.output_combo.choice_changed.connect(self.output_changed)
+        self.set_progress(0, 1, "")
+
+    def _build(self) -> None:
+        grid = QGridLayout()
+        grid.setSpacing(GAP)
+        for i, made in enumerate(self.buttons.values()):
+            grid.addWidget(made, i // 2, i % 2)
+        form = form_layout()
+        form.addRow(words("Show"), row_of((self.output_combo, 1), self.live_check))
+        self.progress_bar.setFixedHeight(20)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(4, 2, 4, 8)
+        whole.setSpacing(5)
+        whole.addLayout(grid)
+        whole.addLayout(form)
+        whole.addWidget(row_of((self.progress_bar, 1), self.cancel_button))
+        whole.addWidget(self.line_label)
+        self.line_label.hide()
+
+    def set_outputs(self, outputs: Sequence[str]) -> None:
+        """Offer kinds of output, the model's own first."""
+        self.output_combo.set_choices([(name, OUTPUTS.get(name, name)) for name in outputs])
+
+    def set_progress(self, done: int, total: int, text: str) -> None:
+        """Show how far it is; `text` stands in the bar."""
+        self.progress_bar.setRange(0, max(total, 1))
+        self.progress_bar.setValue(done)
+        self.progress_bar.setFormat(text.replace("%", "%%"))
+        self.progress_bar.setTextVisible(bool(text))
+
+    def set_line(self, text: str) -> None:
+        """Say one thing about the last prediction."""
+        self.line_label.setText(text)
+        self.line_label.setVisible(bool(text))
+
+    def set_running(self, why_not_predict: str, why_not_all: str, why_not_cancel: str) -> None:
+        """Enable what can be done now; what cannot says why."""
+        for what, made in self.buttons.items():
+            allow(made, why_not_predict or (why_not_all if what == IMAGES else ""))
+        allow(self.cancel_button, why_not_cancel)

@@ -1,0 +1,101 @@
+from collections.abc import Sequence
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QToolButton, QVBoxLayout, QWidget
+
+from napari_annotrain._qt.combos import ChoiceCombo
+from napari_annotrain._qt.form import SpecForm
+from napari_annotrain._qt.layout import allow, button, faint_label, form_layout, row_of, words
+from napari_annotrain._qt.plot import LossPlot
+from napari_annotrain.specs import PRESETS, Device, TrainSpec
+
+
+class TrainStep(QWidget):
+    """Where training starts from, how it runs, and the learning curve."""
+
+    train_clicked = Signal()
+    stop_clicked = Signal()
+    base_changed = Signal(object)
+    preset_changed = Signal(object)
+    device_changed = Signal(object)
+    spec_changed = Signal(object)
+    open_clicked = Signal()
+    save_clicked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.base_combo = ChoiceCombo("base_combo", [("none", "nothing")])
+        self.base_combo.setToolTip("nothing: learn from your annotation alone. A model: go on from what it knows.")
+        self.preset_combo = ChoiceCombo("preset_combo", [(key, key) for key in PRESETS])
+        self.preset_combo.setToolTip("\n".join(preset.title for preset in PRESETS.values()))
+        self.device_combo = ChoiceCombo("device_combo", [("auto", "Automatic")])
+        self.device_combo.setToolTip("What computes. Automatic takes a GPU where there is one that works.")
+        self.train_button = button("train_button", "Train", "Learns from what is painted (key T). Paint on meanwhile.")
+        self.stop_button = button("stop_button", "Stop", "Ends training; the best model so far is kept.")
+        self.loss_plot = LossPlot()
+        self.run_label = faint_label(name="run_label")
+        self.more_button = QToolButton()
+        self.more_button.setObjectName("more_train_button")
+        self.basic_form = SpecForm(TrainSpec(), only=("seconds",))
+        self.form = SpecForm(TrainSpec(), hide=("device", "seconds"))
+        self.form.add_reset()
+        self.open_button = button("open_model_button", "Open model...", "Takes a model that was saved before.")
+        self.save_button = button("save_model_button", "Save model...", "Saves the model that predicts.")
+        self._build()
+        self._connect()
+
+    def _build(self) -> None:
+        self.more_button.setText("More settings")
+        self.more_button.setCheckable(True)
+        self.more_button.setAutoRaise(True)
+        self.more_button.setArrowType(Qt.ArrowType.RightArrow)
+        self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.form.hide()
+        form = form_layout()
+        form.addRow(words("Start from"), self.base_combo)
+        form.addRow(words("Network"), self.preset_combo)
+        form.addRow(words("Device"), self.device_combo)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(4, 2, 4, 8)
+        whole.setSpacing(5)
+        whole.addLayout(form)
+        whole.addWidget(self.basic_form)
+        whole.addWidget(row_of((self.train_button, 3), (self.stop_button, 1)))
+        whole.addWidget(self.loss_plot)
+        whole.addWidget(self.run_label)
+        whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1)))
+        whole.addWidget(self.more_button)
+        whole.addWidget(self.form)
+
+    def _connect(self) -> None:
+        self.train_button.clicked.connect(lambda: self.train_clicked.emit())
+        self.stop_button.clicked.connect(lambda: self.stop_clicked.emit())
+        self.open_button.clicked.connect(lambda: self.open_clicked.emit())
+        self.save_button.clicked.connect(lambda: self.save_clicked.emit())
+        self.base_combo.choice_changed.connect(self.base_changed)
+        self.preset_combo.choice_changed.connect(self.preset_changed)
+        self.device_combo.choice_changed.connect(self.device_changed)
+        self.form.changed.connect(self.spec_changed)
+        self.basic_form.changed.connect(self.spec_changed)
+        self.more_button.toggled.connect(self._unfold)
+
+    def set_devices(self, devices: Sequence[tuple[Device, str]]) -> None:
+        """Offer devices: value and words."""
+        self.device_combo.set_choices(devices)
+
+    def set_spec(self, spec: TrainSpec, new_default: bool = False) -> None:
+        """Show settings; as `new_default` they are also what the reset button goes back to."""
+        for form in (self.form, self.basic_form):
+            form.set_value(spec) if new_default else form.show_value(spec)
+
+    def set_running(self, running: bool, why_not_train: str, why_not_stop: str) -> None:
+        """Enable what can be done now; what cannot says why."""
+        allow(self.train_button, why_not_train)
+        allow(self.stop_button, why_not_stop)
+        for widget in (self.base_combo, self.preset_combo, self.device_combo, self.form, self.basic_form):
+            widget.setEnabled(not running)
+        allow(self.open_button, "Wait until the run has ended." if running else "")
+
+    def _unfold(self, shown: bool) -> None:
+        self.form.setVisible(shown)
+        self.more_button.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)

@@ -1,0 +1,200 @@
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_annotrain.api.sources import Source, is_path, one_stack
+from napari_annotrain.data.files import open_stack
+from napari_annotrain.data.normalise import Normalisation, measure
+from napari_annotrain.data.pairs import list_images, stem
+from napari_annotrain.data.stack import Stack, paste
+from napari_annotrain.data.writing import check_writable, write_array
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import Done, Event, Note, OnEvent, TileDone
+from napari_annotrain.inference import segment as segmenting
+from napari_annotrain.net.model import Model
+from napari_annotrain.specs import Output, PredictSpec, check_choice, parse_memory
+from napari_annotrain.store.models import load_model
+
+
+def predict(
+    model: Model | str | Path,
+    image: Source,
+    output: str | None = None,
+    tile: str | int = "auto",
+    memory: str | int = "2GB",
+    device: str = "auto",
+    precision: str = "auto",
+    axes: str | None = None,
+    out: str | Path | None = None,
+    scheduler: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_event: OnEvent | None = None,
+) -> Any:
+    """Predict an image, a stack of any size, or a folder of them.
+
+    Parameters
+    ----------
+    model
+        A `Model`, the path of a model file, or the name of a shipped one.
+    image
+        An array, or the path of a file or a folder.
+    output
+        ``"classes"``, ``"cells"`` or ``"probabilities"``; None for what the model was trained for.
+    tile
+        Side of the written core in px, ``"whole"``, or ``"auto"``: what `memory` holds. The result is the same.
+    memory
+        Most memory the process may use, such as ``"2GB"``.
+    device, precision
+        Where and how precisely to compute; ``"auto"`` takes the fastest.
+    axes
+        One letter of T, C, Z, Y, X for each dimension; else read from the file or guessed from the shape.
+    out
+        File (``.tif``, ``.png``, ``.zarr``) to write, or folder if `image` is one.
+    overwrite
+        Replace an OME-Zarr that is already there.
+    on_event
+        Called with every event (`napari_annotrain.events`).
+
+    Returns
+    -------
+    Labels in the order of the image's axes, without the channel; probabilities with the channel first. For a folder,
+    the paths that were written.
+
+    Raises
+    ------
+    AnnotrainError
+        Bad input, in one sentence. In a folder, the other files are predicted before it is raised.
+    """
+    _refuse_later_options(scheduler, resume)
+    spec = predict_spec(output, tile, memory, device, precision)
+    if not isinstance(model, Model):
+        model = load_model(model)
+    segmenting.output_of(model.card, output)
+    if is_path(image) and Path(image).is_dir() and Path(image).suffix != ".zarr":
+        return _predict_folder(model, Path(image), spec, axes, out, overwrite, on_event)
+    if out is not None:
+        check_writable(Path(out), overwrite)
+    return _predict_one(model, one_stack(image, axes), spec, out, overwrite, on_event)
+
+
+def predict_spec(
+    output: str | None = None,
+    tile: str | int = "auto",
+    memory: str | int = "2GB",
+    device: str = "auto",
+    precision: str = "auto",
+) -> PredictSpec:
+    """Check the options of `predict` and gather them.
+
+    Raises
+    ------
+    AnnotrainError
+        One of them is not possible; the sentence names the possible ones.
+    """
+    if output is not None:
+        check_choice("output", output, Output)
+    if str(tile) not in ("auto", "whole"):
+        try:
+            tile = int(tile)
+        except ValueError:
+            tile = 0
+        if tile < 1:
+            raise AnnotrainError("The tile must be a positive number of pixels, auto or whole.")
+    settings = {"output": output, "tile": tile, "memory": parse_memory(memory), "device": device}
+    return PredictSpec.model_validate({**settings, "precision": precision})
+
+
+def iter_prediction(
+    model: Model,
+    stack: Stack,
+    *,
+    spec: PredictSpec | None = None,
+    region: segmenting.Region | None = None,
+    normalisation: Normalisation | None = None,
+) -> Iterator[Event]:
+    """Predict as `predict` does, as a generator of events: `Started`, `TileDone`s, `Done`.
+
+    Parameters
+    ----------
+    region
+        (T, Z, Y, X) slices inside the image, in px; None for all of it. The values are those the whole image has.
+    normalisation
+        From `measure_normalisation`, to measure it once for several regions of an image.
+    """
+    if normalisation is None:
+        normalisation = measure_normalisation(model, stack)
+    with closing(segmenting.segment(model, stack, normalisation, spec or PredictSpec(), region)) as events:
+        yield from events
+    yield Done(None)
+
+
+def measure_normalisation(model: Model, stack: Stack) -> Normalisation:
+    """Intensity range of an image for a model: measured over all its planes, or that of the training images."""
+    card = model.card
+    if card.normalise.scope == "training" and card.training_range:
+        low, high = zip(*card.training_range, strict=True)
+        return Normalisation(low, high)
+    return measure(stack, card.normalise)
+
+
+def output_of(model: Model, output: str | None = None) -> tuple[str, np.dtype[Any], int]:
+    """What `predict` will give: kind, type, and channels (0 for labels)."""
+    return segmenting.output_of(model.card, output)
+
+
+def _predict_one(
+    model: Model, stack: Stack, spec: PredictSpec, out: str | Path | None, overwrite: bool, on_event: OnEvent | None
+) -> Any:
+    kind, dtype, channels = output_of(model, spec.output)
+    axes = "C" * bool(channels) + stack.label_axes
+    result = np.zeros((channels,) * bool(channels) + stack.label_shape, dtype)
+    tell = on_event or (lambda event: None)
+    for event in iter_prediction(model, stack, spec=spec):
+        if isinstance(event, TileDone):
+            paste(result, axes, event.write, event.result)
+        tell(event)
+    if kind == "cells":
+        result = result.astype(np.min_scalar_type(int(result.max(initial=0))))
+    if out is not None:
+        write_array(Path(out), result, axes, pixel_um=stack.pixel_um, overwrite=overwrite)
+    return result
+
+
+def _predict_folder(
+    model: Model,
+    folder: Path,
+    spec: PredictSpec,
+    axes: str | None,
+    out: str | Path | None,
+    overwrite: bool,
+    on_event: OnEvent | None,
+) -> list[Path]:
+    if out is None:
+        raise AnnotrainError("To predict a folder, say where the results go: give a folder as out.")
+    written, failed = [], []
+    tell = on_event or (lambda event: None)
+    for path in list_images(folder):
+        target = Path(out) / f"{stem(path)}.tif"
+        try:
+            check_writable(target, overwrite)
+            _predict_one(model, open_stack(path, axes), spec, target, overwrite, on_event)
+            written.append(target)
+        except AnnotrainError as error:
+            failed.append(path.name)
+            tell(Note(str(error)))
+    if failed:
+        raise AnnotrainError(
+            f"{len(failed)} of {len(failed) + len(written)} images could not be predicted: {', '.join(failed)}."
+        )
+    return written
+
+
+def _refuse_later_options(scheduler: str | None, resume: bool) -> None:
+    if scheduler is not None:
+        raise AnnotrainError("Prediction on a cluster (scheduler) is not there yet: leave it out to use this computer.")
+    if resume:
+        raise AnnotrainError("Resuming a prediction is not there yet: leave resume out to start from the beginning.")

@@ -1,0 +1,256 @@
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import napari_annotrain
+from napari_annotrain.api.sources import Source, annotated_images, first_words
+from napari_annotrain.data.annotation import AnnotatedImage
+from napari_annotrain.data.dataset import AnnotatedDataset, build_dataset
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import Checkpoint, Done, Event, Note, OnEvent, Started, Validated
+from napari_annotrain.net.model import Card, Model
+from napari_annotrain.specs import NetSpec, Target, TrainSpec, check_choice, find_preset
+from napari_annotrain.store.models import check_model_path, load_model, save_model, shipped_models
+from napari_annotrain.store.states import load_state, save_state
+from napari_annotrain.tiles.geometry import geometry
+from napari_annotrain.training.state import TrainingState
+from napari_annotrain.training.trainer import fit
+
+#: The model and its training state are written this often while training, at least, in seconds of training.
+SECONDS_BETWEEN_SAVES = 20.0
+
+
+def base_models() -> list[str]:
+    """Names of the shipped base weights."""
+    return list(shipped_models())
+
+
+def train(
+    images: Source,
+    annotations: Source,
+    target: str = "classes",
+    dense: bool = False,
+    base: Model | str | Path | None = None,
+    preset: str = "fast",
+    seconds: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    axes: str | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    on_event: OnEvent | None = None,
+) -> Model:
+    """Train a model on annotated images.
+
+    Parameters
+    ----------
+    images, annotations
+        Arrays, paths of files or folders (stems match), or lists of them. Annotation values: 0 not annotated,
+        1 background, 2, 3, ... classes or cells.
+    target
+        ``"classes"``: every pixel gets a class. ``"cells"``: every annotation value is one cell.
+    dense
+        The annotation is ground truth in the usual convention: 0 background, n class or cell n, nothing unknown.
+    base
+        Model to start from: a `Model`, a file, or the name of a shipped one.
+    preset
+        ``"fast"``, ``"standard"`` or ``"paper"``; with a base, its own network is used.
+    seconds, steps
+        How long to train, reading excluded; 60 seconds if neither is given, and steps win over seconds.
+    seed
+        Same seed and steps, same model.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    axes
+        One letter of T, C, Z, Y, X for each dimension of the images; else read from the file or guessed.
+    out
+        Write the model here, and the training state beside it, while training and at its end.
+    resume
+        Go on from the training state beside `out`; seconds and steps count from the very first step.
+    on_event
+        Called with every event (`napari_annotrain.events`).
+
+    Returns
+    -------
+    The best model: by validation where some annotation could be kept for it, else the latest.
+
+    Raises
+    ------
+    AnnotrainError
+        Bad input, in one sentence. On Ctrl-C the best model so far is written to `out` before KeyboardInterrupt
+        goes on.
+    """
+    check_choice("target", target, Target)
+    spec = find_preset(preset).train.model_copy(update=_limits(seconds, steps, seed, device))
+    state = card = None
+    if out is not None:
+        out = Path(out)
+        check_model_path(out)
+        if resume and (found := load_state(out)):
+            state, card, old = found
+            spec = old.model_copy(update=_limits(seconds, steps, old.seed, device))
+    elif resume:
+        raise AnnotrainError("To resume training, say which model: give out.")
+    annotated, notes = annotated_images(images, annotations, axes, dense)
+    events = iter_training(annotated, target=target, preset=preset, base=base, spec=spec, state=state, card=card)
+    return _follow(events, notes, spec, out, on_event)
+
+
+def iter_training(
+    images: Sequence[AnnotatedImage],
+    *,
+    target: str = "classes",
+    preset: str = "fast",
+    base: Model | str | Path | None = None,
+    spec: TrainSpec | None = None,
+    state: TrainingState | None = None,
+    card: Card | None = None,
+    class_names: Mapping[int, str] | None = None,
+) -> Iterator[Event]:
+    """Train as `train` does, as a generator of events: `Started`, ..., `Checkpoint` with a `Model` each, `Done`.
+
+    Close the generator to stop; the last `Checkpoint.model` is the best model so far.
+
+    Parameters
+    ----------
+    images
+        What is annotated.
+    spec
+        Settings; those of the preset if None.
+    state, card
+        Where an earlier run stopped, and the card of its model.
+    class_names
+        By predicted value, for the card.
+    """
+    check_choice("target", target, Target)
+    if target == "image":
+        raise AnnotrainError("The target image (denoising, translation) is not there yet: choose classes or cells.")
+    chosen = find_preset(preset)
+    spec = spec or chosen.train
+    if isinstance(base, str | Path):
+        base = load_model(base)
+    if base is not None:
+        spec = spec.model_copy(update={"normalise": base.card.normalise})
+    dataset = build_dataset(images, target, spec)
+    shape = {"channels": dataset.images[0].stack.n_channels, "outputs": len(dataset.classes)}
+    net = (card or (base.card if base else None) or chosen).net.model_copy(update=shape)
+    if card is not None and (net != card.net or dataset.classes != card.classes):
+        raise AnnotrainError(
+            "The annotation has other classes or channels than the training to resume: train without --resume."
+        )
+    card = _make_card(dataset, net, spec, target, class_names, base)
+    yield from _with_cards(dataset, net, spec, base, state, card)
+
+
+def _with_cards(
+    dataset: AnnotatedDataset, net: NetSpec, spec: TrainSpec, base: Model | None, state: TrainingState | None, card: Card
+) -> Iterator[Event]:
+    """Events of `fit`, with the weights of each checkpoint made into a whole model."""
+    scores: dict[str, Any] = {}
+    model = None
+    with closing(fit(dataset, net, spec, start=base.weights if base else None, state=state)) as events:
+        for event in events:
+            if isinstance(event, Started):
+                card = _with_provenance(card, device=event.device, precision=event.precision)
+            elif isinstance(event, Validated) and event.best:
+                scores = {"validation_iou": round(event.score, 4), "validation_step": event.step}
+            elif isinstance(event, Checkpoint):
+                progress = {"steps": event.state.step, "seconds": round(event.state.seconds, 1)}
+                model = Model(_with_provenance(card, **progress, **scores), event.model)
+                event = Checkpoint(event.step, model, event.state)
+            yield event
+    yield Done(model)
+
+
+def _follow(
+    events: Iterator[Event], notes: Sequence[str], spec: TrainSpec, out: Path | None, on_event: OnEvent | None
+) -> Model:
+    """Read the events to their end, saving now and then; whatever ends the run, what is best so far is kept."""
+    last: Checkpoint | None = None
+    saved = 0.0
+    tell = on_event or (lambda event: None)
+    try:
+        for text in notes:
+            tell(Note(text))
+        for event in events:
+            if isinstance(event, Checkpoint):
+                last = event
+                if out is not None and event.state.seconds - saved >= SECONDS_BETWEEN_SAVES:
+                    saved = event.state.seconds
+                    _save(last, spec, out)
+            tell(event)
+    finally:
+        events.close()  # type: ignore[attr-defined]
+        if out is not None and last is not None:
+            _save(last, spec, out)
+    if last is None:
+        raise AnnotrainError("Training ended before its first step: give more seconds.")
+    return last.model  # type: ignore[no-any-return]
+
+
+def _save(checkpoint: Checkpoint, spec: TrainSpec, out: Path) -> None:
+    save_model(checkpoint.model, out)
+    save_state(checkpoint.state, checkpoint.model.card, spec, out)
+
+
+def _limits(seconds: float | None, steps: int | None, seed: int, device: str) -> dict[str, Any]:
+    if seconds is not None and not seconds > 0:
+        raise AnnotrainError(f"Training for {seconds} seconds makes no sense: give a positive number.")
+    if steps is not None and steps < 1:
+        raise AnnotrainError(f"Training for {steps} steps makes no sense: give a positive number.")
+    if seed < 0:
+        raise AnnotrainError(f"The seed {seed} is negative: give 0 or more.")
+    if seconds is None and steps is None:
+        seconds = 60.0
+    return {"seconds": seconds if steps is None else None, "steps": steps, "seed": seed, "device": device}
+
+
+def _make_card(
+    dataset: AnnotatedDataset,
+    net: NetSpec,
+    spec: TrainSpec,
+    target: Any,
+    class_names: Mapping[int, str] | None,
+    base: Model | None,
+) -> Card:
+    tiling = geometry(net)
+    ranges = dataset.normalisations[0]
+    known = {0: "background"} | {v: f"class {v}" for v in dataset.classes if v} | dict(class_names or {})
+    if target == "cells":
+        known[1] = "cell"
+    return Card(
+        target=target,
+        net=net,
+        classes=dataset.classes,
+        class_names={v: known[v] for v in dataset.classes},
+        normalise=spec.normalise,
+        training_range=tuple(zip(ranges.low, ranges.high, strict=True)) if spec.normalise.scope == "training" else (),
+        cell_diameter_px=dataset.cell_diameter_px,
+        min_size_px=dataset.min_size_px,
+        margin_px=tiling.before,
+        grid_px=tiling.grid,
+        pixel_um=dict(dataset.images[0].stack.pixel_um),
+        provenance={
+            "images": first_words([image.name for image in dataset.images]),
+            "annotated_pixels": dict(zip(map(str, dataset.classes), dataset.n_annotated, strict=True)),
+            "base": base.card.provenance.get("name", "a model") if base else None,
+            "settings": spec.model_dump(mode="json"),
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "versions": {
+                "napari-annotrain": napari_annotrain.__version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+            },
+        },
+    )
+
+
+def _with_provenance(card: Card, **more: Any) -> Card:
+    return card.model_copy(update={"provenance": card.provenance | more})
+

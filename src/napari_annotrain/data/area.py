@@ -1,0 +1,34 @@
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_annotrain.data.annotation import PlaneBox
+from napari_annotrain.data.weights import TargetMap, WeightMap
+
+
+@dataclass(frozen=True)
+class Area:
+    """One annotated part of one plane, small enough to be held in memory; its image stays where it is.
+
+    Attributes
+    ----------
+    image
+        Index of the image in the dataset.
+    t, z, box
+        Where it lies.
+    target
+        (Y, X) class index, IGNORE where not annotated.
+    weight
+        (Y, X) weight of the annotated pixels, mean about 1.
+    held_out
+        (Y, X) True in validation blocks; never trained on.
+    """
+
+    image: int
+    t: int
+    z: int
+    box: PlaneBox
+    target: TargetMap = field(repr=False)
+    weight: WeightMap = field(repr=False)
+    held_out: npt.NDArray[np.bool_] = field(repr=False)

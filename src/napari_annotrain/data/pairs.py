@@ -1,0 +1,119 @@
+"""Image files in folders, and which annotation belongs to which image."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_annotrain.data.ngff import is_zarr
+from napari_annotrain.errors import AnnotrainError
+
+TIFF_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf", ".tif", ".tiff", ".btf", ".tf8")
+PLAIN_SUFFIXES = (".png", ".jpg", ".jpeg")
+ZARR_SUFFIXES = (".ome.zarr", ".zarr")
+SUFFIXES = (*TIFF_SUFFIXES, *PLAIN_SUFFIXES, *ZARR_SUFFIXES)
+#: So many file names a note spells out.
+MOST_NAMES = 4
+
+
+def stem(path: str | Path) -> str:
+    """Name of a file without its type; ``.ome.tif`` and the like count as one.
+
+    Examples
+    --------
+    >>> stem("day1/cells.ome.tif"), stem("t01.2.png"), stem("scan.OME.ZARR")
+    ('cells', 't01.2', 'scan')
+    """
+    name = Path(path).name
+    known = next((s for s in SUFFIXES if name.lower().endswith(s) and len(name) > len(s)), None)
+    return name[: -len(known)] if known else Path(name).stem
+
+
+def list_images(path: str | Path) -> list[Path]:
+    """List the images of a folder (TIFF, PNG, JPEG, zarr) by name, 2 before 10; a file or a zarr store is itself.
+
+    Hidden files and folders within the folder are left out.
+
+    Raises
+    ------
+    AnnotrainError
+        There is nothing of this name, or no image in the folder.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise AnnotrainError(f"There is no file or folder {path}: check its name.")
+    if not path.is_dir() or is_zarr(path):
+        return [path]
+    try:
+        found = [entry for entry in path.iterdir() if _is_image(entry)]
+    except OSError as error:
+        raise AnnotrainError(f"The folder {path} cannot be read ({error.strerror}): check its permissions.") from error
+    if not found:
+        raise AnnotrainError(f"There is no image in the folder {path}: put TIFF, PNG, JPEG or OME-Zarr images there.")
+    return sorted(found, key=lambda entry: _natural(entry.name))
+
+
+def pair_files(images: str | Path, annotations: str | Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """Find the annotation of each image: two files are a pair, in folders those of the same stem are.
+
+    Returns
+    -------
+    pairs
+        (image, annotation), in natural order of the image names.
+    notes
+        A sentence for the images without annotation, and one for the annotations without image.
+
+    Raises
+    ------
+    AnnotrainError
+        A path does not exist, holds no image or two of one stem, both are the same, or nothing matches.
+    """
+    image_paths, annotation_paths = list_images(images), list_images(annotations)
+    if Path(images).resolve() == Path(annotations).resolve():
+        raise AnnotrainError(f"{images} is given as image and as annotation: keep the two in different places.")
+    if image_paths == [Path(images)] and annotation_paths == [Path(annotations)]:
+        return [(image_paths[0], annotation_paths[0])], []
+    by_stem = _by_stem(image_paths)
+    other = _by_stem(annotation_paths)
+    pairs = [(path, other[key]) for key, path in by_stem.items() if key in other]
+    if not pairs:
+        raise AnnotrainError(
+            f"No annotation in {annotations} is named like an image in {images}: "
+            f"name the one for {image_paths[0].name} the same, {stem(image_paths[0])}.tif."
+        )
+    notes = [
+        _note([path for key, path in by_stem.items() if key not in other], "image", "annotation"),
+        _note([path for key, path in other.items() if key not in by_stem], "annotation", "image"),
+    ]
+    return pairs, [note for note in notes if note]
+
+
+def _is_image(path: Path) -> bool:
+    if path.name.startswith("."):
+        return False
+    return is_zarr(path) if path.is_dir() else path.name.lower().endswith((*TIFF_SUFFIXES, *PLAIN_SUFFIXES))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorting key in which numbers count as numbers."""
+    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split("([0-9]+)", name)]
+
+
+def _by_stem(paths: Sequence[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in paths:
+        first = found.setdefault(stem(path), path)
+        if first != path:
+            raise AnnotrainError(
+                f"{first.name} and {path.name} in {path.parent} differ only in their type: keep one of them."
+            )
+    return found
+
+
+def _note(left: Sequence[Path], what: str, missing: str) -> str:
+    """Word that these files stay out because their partner is missing; empty for none."""
+    if not left:
+        return ""
+    names = ", ".join(path.name for path in left[:MOST_NAMES])
+    more = f" and {len(left) - MOST_NAMES} more" if len(left) > MOST_NAMES else ""
+    count = f"1 {what} is" if len(left) == 1 else f"{len(left)} {what}s are"
+    return f"{count} left out, without an {missing} of the same name: {names}{more}."

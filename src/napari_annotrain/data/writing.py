@@ -1,0 +1,228 @@
+"""Label and float images written to TIFF, PNG and OME-Zarr: complete under their name, or not at all."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+import zarr
+from PIL import Image
+
+from napari_annotrain.axes import NO_PIXEL_SIZES, parse_axes
+from napari_annotrain.data.lazy import Array, read_blocks
+from napari_annotrain.data.ngff import is_store, new_store
+from napari_annotrain.data.pairs import stem
+from napari_annotrain.errors import AnnotrainError
+
+#: Offsets in a TIFF that is no BigTIFF have 32 bits; some are left for the metadata.
+MOST_TIFF_BYTES = (1 << 32) - (1 << 25)
+_OME_TYPES = {"bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
+
+
+def check_writable(path: str | Path, overwrite: bool = False) -> None:
+    """Refuse, before any work is done, what `write_array` would refuse; nothing is left behind.
+
+    A file may replace a file. A zarr store replaces another one only where `overwrite` says so.
+
+    Raises
+    ------
+    AnnotrainError
+        The type is unknown, a folder or store is in the way, or the place cannot be written.
+    """
+    path = Path(path)
+    suffix = _suffix(path)
+    try:
+        _check_in_the_way(path, suffix == ".zarr", overwrite)
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not folder.is_dir():
+            raise AnnotrainError(f"{folder} is a file, not a folder: choose another place for {path.name}.")
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def write_array(
+    path: str | Path,
+    array: Array,
+    axes: str,
+    pixel_um: Mapping[str, float] = NO_PIXEL_SIZES,
+    overwrite: bool = False,
+) -> None:
+    """Write an image so that `files.open_stack` finds the same values, axes and pixel sizes.
+
+    Lazy arrays (dask, zarr, memory maps) are read some planes at a time. The result appears under its name when it
+    is complete; if anything fails, what was there before stays. Missing folders are made. TIFF drops axes of length
+    1, and has Y and X (and then C, if C follows them in `axes`) last.
+
+    Parameters
+    ----------
+    path
+        ``.tif`` (OME metadata, zlib), ``.zarr`` (OME-Zarr 0.5; whole numbers without a C axis are labels), or
+        ``.png`` (one plane of uint8 or uint16, without pixel size).
+    array
+        Anything with ``shape``, ``dtype`` and slicing.
+    axes
+        One letter of T, C, Z, Y, X for each dimension.
+    pixel_um
+        Pixel sizes in micrometres by axis letter (T in seconds).
+    overwrite
+        Whether a zarr store of this name may be replaced; a file always is.
+
+    Raises
+    ------
+    AnnotrainError
+        As `check_writable`; also an empty array, wrong axes, an image that PNG cannot hold, a full disk.
+    """
+    path = Path(path)
+    axes = parse_axes(axes, len(array.shape))
+    if 0 in array.shape:
+        raise AnnotrainError(f"{path} would be empty (shape {tuple(array.shape)}): there is nothing to write.")
+    write = _WRITERS[_suffix(path)]
+    sizes = {a: float(um) for a, um in pixel_um.items() if a in axes}
+    with _beside(path, overwrite) as temporary:
+        write(temporary, array, axes, sizes, stem(path))
+
+
+def create_ome_zarr(
+    path: str | Path,
+    shape: tuple[int, ...],
+    dtype: npt.DTypeLike,
+    axes: str,
+    pixel_um: Mapping[str, float] = NO_PIXEL_SIZES,
+    overwrite: bool = False,
+) -> zarr.Array:
+    """Create an OME-Zarr of zeros to be filled piece by piece, and return its level 0.
+
+    It appears under its name with all its metadata, or not at all. Chunks are single planes, at most `CHUNK_PX`
+    a side: writers of different chunks need no lock.
+
+    Raises
+    ------
+    AnnotrainError
+        As `check_writable`, or `axes` does not suit `shape`.
+    """
+    path = Path(path)
+    if _suffix(path) != ".zarr":
+        raise AnnotrainError(f"{path} is no name for an OME-Zarr: let it end in .ome.zarr.")
+    with _beside(path, overwrite) as temporary:
+        new_store(temporary, shape, np.dtype(dtype), parse_axes(axes, len(shape)), pixel_um, stem(path))
+    return zarr.open_array(path, path="0", mode="r+")
+
+
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in _WRITERS:
+        raise AnnotrainError(f"{path} is of a type that cannot be written: let it end in .tif, .ome.zarr or .png.")
+    return suffix
+
+
+def _check_in_the_way(path: Path, store: bool, overwrite: bool) -> None:
+    if path.is_dir() and not (store and (is_store(path) or not any(path.iterdir()))):
+        raise AnnotrainError(f"{path} is a folder of other things: choose another name for the result.")
+    if store and path.is_file():
+        raise AnnotrainError(f"{path} is a file, but OME-Zarr is a folder: choose another name for the result.")
+    if store and path.exists() and not overwrite:
+        raise AnnotrainError(f"{path} exists already: choose another name, or allow it to be overwritten.")
+
+
+@contextmanager
+def _beside(path: Path, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary path; what was written there replaces `path` at the end, or vanishes after an error."""
+    check_writable(path, overwrite)
+    temporary = path.with_name(f".{uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _replace(temporary, path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        _remove(temporary)
+
+
+def _replace(new: Path, path: Path) -> None:
+    if not path.is_dir():
+        new.replace(path)
+        return
+    old = path.with_name(f".{uuid4().hex}.old")  # a folder cannot be replaced in one step
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> AnnotrainError:
+    why = error.strerror or "the system refuses"
+    return AnnotrainError(f"{path} cannot be written ({why}): choose another place or make room.")
+
+
+def _write_tiff(path: Path, array: Array, axes: str, pixel_um: Mapping[str, float], name: str) -> None:
+    samples_last = np.dtype(array.dtype).kind != "b"  # tifffile packs truth values and does not unpack samples of them
+    if not axes.endswith(("YX", "YXC") if samples_last else "YX"):
+        order = [*(i for i, a in enumerate(axes) if a not in "YX"), axes.index("Y"), axes.index("X")]
+        array, axes = np.asarray(array[...]).transpose(order), "".join(axes[i] for i in order)
+    colour = axes.endswith("C")
+    dtype = np.dtype(array.dtype).newbyteorder("=")
+    letters = axes.replace("C", "S") if colour else axes
+    ome = dtype.name in _OME_TYPES
+    blocks = read_blocks(array, 3 if colour else 2)
+    planes = (plane for where, part in blocks for plane in (part if where else [part]))
+    tifffile.imwrite(
+        path,
+        (np.ascontiguousarray(plane, dtype) for plane in planes),
+        shape=array.shape,
+        dtype=dtype,
+        ome=ome,
+        bigtiff=prod(array.shape) * dtype.itemsize > MOST_TIFF_BYTES,
+        photometric="rgb" if colour and array.shape[-1] == 3 and dtype.kind == "u" else "minisblack",
+        planarconfig="contig" if colour else None,
+        # Measured: a predictor makes label images larger. Floats hardly shrink, however long one tries.
+        compression="zlib",
+        compressionargs={"level": 1 if dtype.kind == "f" else 6},
+        metadata={"axes": letters, **(_ome_sizes(pixel_um, name) if ome else {"pixel_um": dict(pixel_um)})},
+    )
+
+
+def _ome_sizes(pixel_um: Mapping[str, float], name: str) -> dict[str, Any]:
+    sizes: dict[str, Any] = {"Name": name}
+    for axis, size in pixel_um.items():
+        key = "TimeIncrement" if axis == "T" else f"PhysicalSize{axis}"
+        sizes |= {key: size, f"{key}Unit": "s" if axis == "T" else "µm"}
+    return sizes
+
+
+def _write_png(path: Path, array: Array, axes: str, pixel_um: Mapping[str, float], name: str) -> None:
+    beside = tuple(i for i, a in enumerate(axes) if a not in "YX")
+    if any(array.shape[i] != 1 for i in beside) or np.dtype(array.dtype).name not in ("uint8", "uint16"):
+        raise AnnotrainError(
+            f"{name}.png cannot hold this result: PNG holds one plane of 8 or 16 bits, so write .tif or .ome.zarr."
+        )
+    plane = np.asarray(array[...]).squeeze(beside)
+    Image.fromarray(plane if axes.index("Y") < axes.index("X") else np.ascontiguousarray(plane.T)).save(path, "PNG")
+
+
+def _write_zarr(path: Path, array: Array, axes: str, pixel_um: Mapping[str, float], name: str) -> None:
+    target = new_store(path, array.shape, np.dtype(array.dtype), axes, pixel_um, name)
+    for where, part in read_blocks(array, 2):
+        target[where or ...] = part
+
+
+_WRITERS = {".tif": _write_tiff, ".tiff": _write_tiff, ".png": _write_png, ".zarr": _write_zarr}

@@ -1,0 +1,171 @@
+"""From class probabilities to what the user asked for: classes, cells or probabilities."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_annotrain.data.normalise import Normalisation
+from napari_annotrain.data.stack import Stack
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import Event, Note, Started, TileDone
+from napari_annotrain.inference.predictor import Predictor, Scores, choose_core, count_tiles, iter_scores
+from napari_annotrain.instances import label_cells, label_classes
+from napari_annotrain.net.device import describe
+from napari_annotrain.net.model import Card, Model
+from napari_annotrain.specs import PredictSpec
+
+#: T, Z, Y, X.
+Region = tuple[slice, slice, slice, slice]
+#: The first of each is the default.
+OUTPUTS: dict[str, tuple[str, ...]] = {
+    "classes": ("classes", "cells", "probabilities"),
+    "cells": ("cells", "classes", "probabilities"),
+}
+
+
+def output_of(card: Card, output: str | None) -> tuple[str, np.dtype[np.generic], int]:
+    """What a model's result will be: its kind, its type, and its channels (0 for labels).
+
+    Raises
+    ------
+    AnnotrainError
+        The model cannot make this output.
+    """
+    choices = OUTPUTS[card.target]
+    kind = choices[0] if output is None else output
+    if kind not in choices:
+        raise AnnotrainError(
+            f"A model of {card.target} cannot give '{output}': choose one of {', '.join(choices)}."
+        )
+    if kind == "probabilities":
+        return kind, np.dtype(np.float32), len(card.classes) if card.target == "classes" else 1
+    return kind, np.dtype(np.int32 if kind == "cells" else np.min_scalar_type(max(card.classes))), 0
+
+
+def segment(
+    model: Model, stack: Stack, normalisation: Normalisation, spec: PredictSpec, region: Region | None = None
+) -> Iterator[Event]:
+    """Predict a stack, or a region of it, plane by plane; a generator of events that can be closed at any moment.
+
+    `Started`, then a `TileDone` for every finished tile (for cells: for every finished plane of the region), and
+    `Note` where something should be said. Ids of cells run on from plane to plane, so that they are unique in the
+    region.
+
+    Parameters
+    ----------
+    stack
+        As many channels as the model.
+    normalisation
+        Of the whole image, measured once (`data.normalise.measure`).
+    region
+        (T, Z, Y, X) slices inside the image; None for all of it.
+    """
+    card = model.card
+    kind, _, _ = output_of(card, spec.output)
+    _check_channels(card, stack)
+    predictor = Predictor(model, spec)
+    t_range, z_range, rows, columns = region or tuple(slice(0, n) for n in stack.shape[:1] + stack.shape[2:])
+    planes = [(t, z) for t in range(t_range.start, t_range.stop) for z in range(z_range.start, z_range.stop)]
+    core = choose_core(spec, card.net, (rows, columns))
+    total = count_tiles(predictor, len(planes), (rows, columns), core)
+    precision = str(predictor.precision).removeprefix("torch.")
+    yield Started("prediction", total, None, describe(predictor.device), precision)
+    plane = _Plane(card, (rows, columns)) if kind == "cells" else None
+    done = n_invalid = 0
+    if normalisation.is_constant:
+        yield Note(f"{stack.name} has the same value everywhere: all of it became background.")
+    for scores in iter_scores(predictor, stack, normalisation, planes, (rows, columns), core):
+        if not isinstance(scores, Scores):
+            yield scores
+            continue
+        done += 1
+        total = max(total, done)
+        n_invalid += 0 if scores.invalid is None else int(scores.invalid.sum())
+        if normalisation.is_constant:
+            scores = _all_background(card, scores)
+        if plane is None:
+            yield _tile_done(card, kind, scores, done, total)
+        elif (cells := plane.add(scores)) is not None:
+            yield TileDone(_place(scores.t, scores.z, (rows, columns)), cells[None, None], done, total)
+    if n_invalid:
+        yield Note(f"{n_invalid:,} pixels of {stack.name} are not numbers (NaN or infinite): they became background.")
+
+
+class _Plane:
+    """Collects the tiles of one plane, and decodes its cells when the last one has come."""
+
+    def __init__(self, card: Card, region: tuple[slice, slice]) -> None:
+        self._card, self._region = card, region
+        self._shape = tuple(s.stop - s.start for s in region)
+        self._missing, self._next_id = 0, 0
+        self._values: npt.NDArray[np.generic] = np.empty(0)
+
+    def add(self, scores: Scores) -> npt.NDArray[np.int32] | None:
+        if self._missing == 0:
+            self._missing = self._shape[0] * self._shape[1]
+            kind = np.float32 if self._card.target == "cells" else np.min_scalar_type(max(self._card.classes))
+            self._values = np.zeros(self._shape, kind)
+        here = tuple(slice(w.start - r.start, w.stop - r.start) for w, r in zip(scores.write, self._region, strict=True))
+        values = _foreground(scores) if self._card.target == "cells" else _classes(self._card, scores)
+        self._values[here] = values
+        self._missing -= values.size
+        return self._decode() if self._missing == 0 else None
+
+    def _decode(self) -> npt.NDArray[np.int32]:
+        if self._card.target == "cells":
+            cells = label_cells(
+                self._values, min_size=self._card.min_size_px, cell_diameter_px=self._card.cell_diameter_px
+            )
+        else:
+            cells = label_classes(self._values)
+        cells = np.where(cells > 0, cells + self._next_id, 0).astype(np.int32)
+        self._next_id = max(self._next_id, int(cells.max(initial=0)))
+        return cells
+
+
+def _tile_done(card: Card, kind: str, scores: Scores, done: int, total: int) -> TileDone:
+    place = _place(scores.t, scores.z, scores.write)
+    if kind == "probabilities":
+        if card.target == "cells":
+            return TileDone(place, _foreground(scores)[None, None, None], done, total)
+        return TileDone(place, _known(card, scores)[:, None, None], done, total)
+    classes = _classes(card, scores) if card.target == "classes" else (_foreground(scores) > 0.5).astype(np.uint8)
+    return TileDone(place, classes[None, None], done, total)
+
+
+def _classes(card: Card, scores: Scores) -> npt.NDArray[np.generic]:
+    """The value of the likeliest class; of equal ones the first."""
+    values = np.asarray(card.classes, np.min_scalar_type(max(card.classes)))
+    return values[_known(card, scores).argmax(0)]  # type: ignore[no-any-return]
+
+
+def _foreground(scores: Scores) -> npt.NDArray[np.float32]:
+    inside = scores.probabilities[1]
+    return inside if scores.invalid is None else np.where(scores.invalid, np.float32(0), inside)
+
+
+def _known(card: Card, scores: Scores) -> npt.NDArray[np.float32]:
+    """Probabilities with what is not a number turned into the first class, background where there is one."""
+    if scores.invalid is None:
+        return scores.probabilities
+    first = np.zeros((len(card.classes), 1, 1), np.float32)
+    first[0] = 1
+    return np.where(scores.invalid, first, scores.probabilities)
+
+
+def _all_background(card: Card, scores: Scores) -> Scores:
+    invalid = np.ones(scores.probabilities.shape[1:], bool)
+    return Scores(scores.t, scores.z, scores.write, scores.probabilities, invalid)
+
+
+def _place(t: int, z: int, box: tuple[slice, slice]) -> Region:
+    return slice(t, t + 1), slice(z, z + 1), *box
+
+
+def _check_channels(card: Card, stack: Stack) -> None:
+    if stack.n_channels != card.channels:
+        raise AnnotrainError(
+            f"{stack.name} has {stack.n_channels} channels but the model reads {card.channels}: "
+            "choose another model, or give the axes of the image if they were misread."
+        )

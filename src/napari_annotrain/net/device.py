@@ -1,0 +1,107 @@
+"""What this computer computes on, and how precisely."""
+
+import contextlib
+import ctypes
+import functools
+import gc
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.specs import Device, Precision, check_choice
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"`` into a device that is there.
+
+    Raises
+    ------
+    AnnotrainError
+        The word is not known, or this computer (or this PyTorch) has no such device.
+    """
+    check_choice("device", name, Device)
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
+    if name == "auto":
+        return torch.device(next(d for d, is_there in there.items() if is_there()))
+    if not there[name]():
+        kind = {"cuda": "NVIDIA GPU", "mps": "Apple GPU"}[name]
+        raise AnnotrainError(f"No {kind} that this PyTorch ({torch.__version__}) can use was found: choose auto or cpu.")
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """Turn ``"auto"`` into what the device computes fastest; a named precision is taken as it is."""
+    check_choice("precision", name, Precision)
+    if name != "auto":
+        if name == "float16" and device.type == "cpu":
+            raise AnnotrainError("float16 is not computed on the CPU: choose bfloat16 or float32.")
+        return DTYPES[name]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
+    return torch.bfloat16 if device.type == "cpu" and _has_bfloat16() else torch.float32
+
+
+def describe(device: torch.device) -> str:
+    """The device in words: ``"CPU, 2 cores"`` or the GPU's name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return "Apple GPU"
+    cores = torch.get_num_threads()
+    return f"CPU, {cores} core{'s' * (cores != 1)}"
+
+
+@contextlib.contextmanager
+def autocast(device: torch.device, precision: torch.dtype) -> Iterator[None]:
+    """Compute in a lower precision where that is asked for."""
+    with torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32):
+        yield
+
+
+def release_memory() -> None:
+    """Give the GPU's memory back after a run."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell torch's and Python's ways of saying that memory is short (on the CPU torch has no type of its own)."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+@functools.cache
+def keep_freed_memory() -> None:
+    """Ask glibc to keep what is freed, once a process.
+
+    Large activations are otherwise mapped and unmapped for every layer, and the page faults cost more than the
+    convolutions. A plugin cannot set MALLOC_* in the environment; mallopt(3) does the same from inside.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        trim, mmap_max = -1, -4  # M_TRIM_THRESHOLD, M_MMAP_MAX of malloc.h
+        libc.mallopt(trim, 2**31 - 1)
+        libc.mallopt(mmap_max, 0)
+
+
+@functools.cache
+def _has_bfloat16() -> bool:
+    """True where the processor multiplies bfloat16 in hardware (AVX512-BF16, AMX, Arm BF16); elsewhere it is slow."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"}) and not os.environ.get("ANNOTRAIN_NO_BFLOAT16")

@@ -1,0 +1,70 @@
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pydantic import Field
+
+from napari_annotrain.net.unet import UNet
+from napari_annotrain.specs import NetSpec, NormaliseSpec, Spec, Target
+
+
+class Card(Spec):
+    """What travels with the weights: everything needed to use them, and where they come from.
+
+    Attributes
+    ----------
+    target
+        What the network learned: ``classes``, ``cells``.
+    classes
+        The predicted value of each score map, ascending (0 is background).
+    class_names
+        Their names, by predicted value.
+    normalise
+        How images are brought to the network's range, once an image.
+    training_range
+        (low, high) of each channel over the training images; used when `normalise.scope` is ``training``.
+    cell_diameter_px
+        Typical diameter of the annotated cells, for telling touching ones apart; None when not known.
+    min_size_px
+        Predicted cells smaller than this are dropped.
+    margin_px, grid_px
+        What tiling needs (see `tiles.geometry`); kept for other programs.
+    pixel_um
+        Pixel sizes of the training images by axis letter.
+    provenance
+        Images, steps, seconds, seed, scores, settings, versions.
+    """
+
+    format: int = 1
+    target: Target = "classes"
+    net: NetSpec
+    classes: tuple[int, ...]
+    class_names: dict[int, str] = Field(default_factory=dict)
+    normalise: NormaliseSpec = NormaliseSpec()
+    training_range: tuple[tuple[float, float], ...] = ()
+    cell_diameter_px: float | None = None
+    min_size_px: int = 0
+    margin_px: int = 0
+    grid_px: int = 1
+    pixel_um: dict[str, float] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images it reads."""
+        return self.net.channels
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network and its card."""
+
+    card: Card
+    weights: dict[str, torch.Tensor]
+
+    def network(self, device: torch.device) -> UNet:
+        """Build the network for prediction: on the device, channels last, batch statistics frozen."""
+        network = UNet(self.card.net)
+        network.load_state_dict(self.weights)
+        network.eval()
+        return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

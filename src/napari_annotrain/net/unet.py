@@ -1,0 +1,72 @@
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from napari_annotrain.specs import NetSpec
+
+
+class UNet(nn.Module):
+    """U-Net (Ronneberger, Fischer, Brox 2015, figure 1), built from a spec.
+
+    A contracting path of `depth` levels (two 3 x 3 convolutions, ReLU, 2 x 2 max pooling, twice the feature maps),
+    an expanding path (2 x 2 transposed convolution, concatenation with the cropped feature maps of the same level,
+    two 3 x 3 convolutions), and a 1 x 1 convolution to the score maps.
+
+    Input (B, C, Y, X) with sides that `tiles.geometry` allows; output (B, K, Y', X'), unnormalised scores.
+    """
+
+    def __init__(self, spec: NetSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        widths = [spec.width * 2**level for level in range(spec.depth + 1)]
+        inputs = [spec.channels, *widths[:-1]]
+        self.down = nn.ModuleList(
+            _convolutions(spec, i, o) for i, o in zip(inputs[:-1], widths[:-1], strict=True)
+        )
+        self.bottom = _convolutions(spec, inputs[-1], widths[-1])
+        self.dropout = nn.Dropout(spec.dropout)
+        pairs = list(zip(widths[1:], widths[:-1], strict=True))[::-1]
+        self.up = nn.ModuleList(nn.ConvTranspose2d(deep, skip, 2, stride=2) for deep, skip in pairs)
+        self.merge = nn.ModuleList(_convolutions(spec, 2 * skip, skip) for _, skip in pairs)
+        self.head = nn.Conv2d(spec.width, spec.outputs, 1)
+        self.apply(_initialise)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        skips = []
+        for level, convolutions in enumerate(self.down):
+            x = convolutions(x)
+            # dropout at the end of the contracting path, section 3.1: before its last two levels
+            skips.append(self.dropout(x) if level == self.spec.depth - 1 else x)
+            x = nn.functional.max_pool2d(skips[-1], 2)
+        x = self.dropout(self.bottom(x))
+        for up, merge in zip(self.up, self.merge, strict=True):
+            x = up(x)
+            x = merge(torch.cat([_crop(skips.pop(), x), x], dim=1))
+        return self.head(x)  # type: ignore[no-any-return]
+
+
+def _convolutions(spec: NetSpec, inputs: int, outputs: int) -> nn.Sequential:
+    def layers() -> Iterator[nn.Module]:
+        padding = 1 if spec.padding == "same" else 0
+        for i in range(spec.convolutions):
+            yield nn.Conv2d(outputs if i else inputs, outputs, 3, padding=padding, bias=spec.normalisation == "none")
+            if spec.normalisation == "batch":
+                yield nn.BatchNorm2d(outputs)
+            yield nn.ReLU(inplace=True)
+
+    return nn.Sequential(*layers())
+
+
+def _initialise(module: nn.Module) -> None:
+    """Gaussian of standard deviation sqrt(2 / N), N the incoming nodes of one neuron (section 3)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _crop(skip: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Cut the middle out of a map of the contracting path; border pixels were lost in the convolutions below it."""
+    y, x = ((a - b) // 2 for a, b in zip(skip.shape[-2:], like.shape[-2:], strict=True))
+    return skip[..., y : y + like.shape[-2], x : x + like.shape[-1]]

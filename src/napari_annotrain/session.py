@@ -1,0 +1,152 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from psygnal import SignalGroupDescriptor
+from pydantic import BaseModel, ConfigDict
+
+from napari_annotrain.data.annotation import BACKGROUND
+from napari_annotrain.specs import PRESETS, PredictSpec, Target, TrainSpec
+
+Activity = Literal["idle", "training", "predicting"]
+#: What `Session.base` may be besides the name of a shipped model.
+NOTHING, LAST_MODEL = "none", "last"
+
+
+class Evented(BaseModel):
+    """A validated model that tells when a field changes: ``model.events.<field>.connect(function)``."""
+
+    model_config = ConfigDict(validate_assignment=True, extra="forbid", arbitrary_types_allowed=True)
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A model and how it came about.
+
+    Attributes
+    ----------
+    name
+        What the panel calls it.
+    model
+        The `net.model.Model`.
+    score
+        Its best validation score, 0 to 1; None when nothing could be validated or it was opened from a file.
+    """
+
+    name: str
+    model: Any
+    score: float | None = None
+
+
+class Session(Evented):
+    """One viewer's work in memory; changed in the main thread only.
+
+    Attributes
+    ----------
+    target, preset, base, train, predict
+        Settings: what the user chose.
+    class_names
+        By predicted value: annotation value minus one.
+    models, model
+        All models so far, and the one that predicts.
+    activity
+        What is going on. A status: changing it starts and stops nothing.
+    status
+        One sentence: what happens, or what to do next.
+    """
+
+    target: Target = "classes"
+    preset: str = "fast"
+    base: str = NOTHING
+    train: TrainSpec = PRESETS["fast"].train
+    predict: PredictSpec = PredictSpec()
+    class_names: dict[int, str] = {0: "background", 1: "cell"}
+    models: tuple[Trained, ...] = ()
+    model: Trained | None = None
+    activity: Activity = "idle"
+    status: str = ""
+
+    def keep(self, trained: Trained) -> None:
+        """Add a model and make it the one that predicts."""
+        self.models = (*self.models, trained)
+        self.model = trained
+
+    def name_classes(self, names: Mapping[int, str]) -> None:
+        """Add to the names of the classes or change them."""
+        self.class_names = {**self.class_names, **names}
+
+    def add_class(self) -> int:
+        """Add a class with a name of its own; its predicted value is returned."""
+        value = max(self.class_names, default=0) + 1
+        self.name_classes({value: f"class {value}"})
+        return value
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is there to work with, for the sentences of the panel.
+
+    Attributes
+    ----------
+    image
+        Name of the chosen image; empty without one.
+    annotation
+        Whether an annotation layer is chosen.
+    painted
+        Pixels by annotation value, over the images to train on; 0 left out.
+    regions
+        Number of complete regions.
+    engine
+        Whether PyTorch is loading, there, or missing.
+    """
+
+    image: str = ""
+    annotation: bool = False
+    painted: Mapping[int, int] | None = None
+    regions: int = 0
+    target: Target = "classes"
+    trained: bool = False
+    engine: Literal["loading", "ready", "missing"] = "ready"
+
+
+def what_next(facts: Facts) -> str:
+    """One sentence about what to do next."""
+    if not facts.image:
+        return "Open an image first: drag a file into the window, or take one from File > Open Sample > Annotrain."
+    if not facts.annotation:
+        return "Press + New layer to get a layer to paint on."
+    painted = {value for value, n in (facts.painted or {}).items() if n}
+    if not painted and not facts.regions:
+        return "Paint over a few cells, then over some background. What stays unpainted is not used."
+    if painted <= {BACKGROUND}:
+        return "Only background is painted. Paint at least one cell as well."
+    if BACKGROUND not in painted and not facts.regions and len(painted) < (2 if facts.target == "classes" else 1 << 31):
+        return "Paint some background too: nothing is learnt about what you leave unpainted."
+    if facts.engine == "missing":
+        return "PyTorch is not installed: painting works, training needs it (pip install torch)."
+    if not facts.trained:
+        return "Ready: press Train. You can go on painting meanwhile."
+    return "Correct what is wrong by painting there, then press Train again; or predict the whole stack."
+
+
+def why_not_train(facts: Facts) -> str:
+    """Why the Train button is grey; empty when it is not."""
+    if not facts.image:
+        return "There is no image to train on yet."
+    if not facts.annotation:
+        return "There is no annotation yet: press + New layer and paint."
+    return _why_no_engine(facts)
+
+
+def why_not_predict(facts: Facts) -> str:
+    """Why the predict buttons are grey; empty when they are not."""
+    if not facts.image:
+        return "There is no image to predict yet."
+    if not facts.trained:
+        return "There is no model yet: train one, or open one."
+    return _why_no_engine(facts)
+
+
+def _why_no_engine(facts: Facts) -> str:
+    return "PyTorch is not installed (pip install torch)." if facts.engine == "missing" else ""

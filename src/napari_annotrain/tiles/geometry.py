@@ -1,0 +1,106 @@
+"""Arithmetic of the U-Net, in whole pixels: which sizes it can take, and how far it sees."""
+
+from dataclasses import dataclass
+
+from napari_annotrain.specs import NetSpec
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What tiling needs to know of a network, along each spatial axis.
+
+    Attributes
+    ----------
+    grid
+        2 ** depth: tile origins keep to multiples of it, so that every tile pools the same groups of pixels.
+    reach
+        Pixels next to an edge (on the grid) whose result depends on what lies beyond it.
+    before
+        Pixels to read before the first one to write; at least `reach`, unless the network crops by itself.
+    surplus
+        A written core of n (on the grid) needs an input of n + surplus.
+    crop
+        Where the first written pixel lies in the network's output.
+    """
+
+    grid: int
+    reach: int
+    before: int
+    surplus: int
+    crop: int
+
+    def round_up(self, size: int) -> int:
+        """Smallest multiple of the grid that is at least `size` and at least one grid step."""
+        return max(1, -(-size // self.grid)) * self.grid
+
+    def read_size(self, core: int) -> int:
+        """Input needed for a written core of this many pixels (rounded up to the grid)."""
+        return self.round_up(core) + self.surplus
+
+
+def geometry(net: NetSpec) -> Geometry:
+    """Geometry of a network from its spec.
+
+    The reach is followed through the network level by level. Next to an edge on the grid, a 3 x 3 convolution
+    spoils one more pixel, 2 x 2 pooling halves the count (rounded up), the 2 x 2 transposed convolution doubles it,
+    and a concatenation keeps the larger::
+
+        depth 4, two convolutions, on the way down:  0+2   1+2   2+2   2+2  bottom 2+2
+                                   on the way up:   92+2  44+2  20+2   8+2
+        so 94 px are spoilt, and a margin of 96 (on the grid of 16) is exact
+
+    A network with valid convolutions (Ronneberger et al. 2015, section 2) never sees an edge; it crops instead:
+    572 -> 388, 92 px on each side.
+    """
+    grid = 2**net.depth
+    if net.padding == "valid":
+        lost = _valid_loss(net)
+        size = _smallest_valid_input(net, grid)
+        return Geometry(grid, lost, lost, size - grid, 0)
+    spoilt = _reach(net)
+    margin = -(-spoilt // grid) * grid
+    return Geometry(grid, spoilt, margin, 2 * margin, margin)
+
+
+def output_size(net: NetSpec, size: int) -> int | None:
+    """Output size for an input size along one axis; None where the network cannot take it (an odd map to pool)."""
+    if net.padding == "same":
+        return size if size > 0 and size % 2**net.depth == 0 else None
+    lost = 2 * net.convolutions
+    for _ in range(net.depth):
+        size -= lost
+        if size <= 0 or size % 2:
+            return None
+        size //= 2
+    for _ in range(net.depth):
+        size -= lost
+        size *= 2
+    size -= lost
+    return size if size > 0 else None
+
+
+def _reach(net: NetSpec) -> int:
+    spoilt, skips = 0, []
+    for _ in range(net.depth):
+        spoilt += net.convolutions
+        skips.append(spoilt)
+        spoilt = -(-spoilt // 2)
+    spoilt += net.convolutions
+    for skip in reversed(skips):
+        spoilt = max(2 * spoilt, skip) + net.convolutions
+    return spoilt
+
+
+def _valid_loss(net: NetSpec) -> int:
+    """Pixels that valid convolutions crop from each side: c on the way down and up, times the level's scale."""
+    lost = net.convolutions * 2**net.depth
+    for level in range(net.depth):
+        lost += 2 * net.convolutions * 2**level
+    return lost
+
+
+def _smallest_valid_input(net: NetSpec, core: int) -> int:
+    size = core + 2 * _valid_loss(net)
+    while (out := output_size(net, size)) is None or out < core:
+        size += 1
+    return size

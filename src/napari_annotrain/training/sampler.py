@@ -1,0 +1,117 @@
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_annotrain.data.area import Area
+from napari_annotrain.data.dataset import AnnotatedDataset
+from napari_annotrain.tiles.grid import Box, read_mirrored
+
+#: Annotated pixels remembered of each class and area, evenly spread; more would not sample any better.
+MOST_POSITIONS = 20_000
+#: The annotated pixel that a patch is cut around lies within this share of the patch's side from its middle.
+OFF_CENTRE = 0.35
+#: Areas are kept in memory, normalised, while all together take no more bytes than this.
+MOST_CACHED = 400_000_000
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows around annotated pixels, not yet deformed.
+
+    Attributes
+    ----------
+    images
+        (B, C, S, S) float32, normalised; mirrored where the image ends.
+    maps
+        (B, 2, S, S) float32: class index + 1 (0: not annotated), and weight.
+    """
+
+    images: npt.NDArray[np.float32]
+    maps: npt.NDArray[np.float32]
+
+
+class Sampler:
+    """Cuts windows around annotated pixels, every class equally often, and reads nothing else.
+
+    Parameters
+    ----------
+    dataset
+        What is annotated; held-out pixels are shown as not annotated.
+    patch
+        Side of the patches that the windows are for, in px.
+    window
+        Side of the windows, in px (`augment.window_size`).
+    """
+
+    def __init__(self, dataset: AnnotatedDataset, patch: int, window: int) -> None:
+        self._dataset, self._patch, self._window = dataset, patch, window
+        self._positions = [self._find(k) for k in range(len(dataset.classes))]
+        self._cache: dict[int, tuple[npt.NDArray[np.float32], tuple[int, int]]] = {}
+        self._room = MOST_CACHED
+
+    def draw(self, rng: np.random.Generator, batch: int) -> Windows:
+        """Cut a batch of windows; the same generator state gives the same batch."""
+        cuts = [self._cut(*self._choose(rng)) for _ in range(batch)]
+        return Windows(np.stack([image for image, _ in cuts]), np.stack([maps for _, maps in cuts]))
+
+    def _choose(self, rng: np.random.Generator) -> tuple[int, Box]:
+        """An area, and a window near one of its annotated pixels."""
+        positions = self._positions[rng.integers(len(self._positions))]
+        area, y, x = positions[rng.integers(len(positions))]
+        off = rng.integers(-int(self._patch * OFF_CENTRE), int(self._patch * OFF_CENTRE) + 1, 2)
+        box = self._dataset.areas[area].box
+        start = np.array([box[0].start + y, box[1].start + x]) + off - self._window // 2
+        return int(area), tuple(slice(int(s), int(s) + self._window) for s in start)  # type: ignore[return-value]
+
+    def _cut(self, index: int, window: Box) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        area = self._dataset.areas[index]
+        size = self._window
+        maps = np.zeros((2, size, size), np.float32)
+        here, there = _overlap(window, area.box)
+        target, weight = area.target[there], area.weight[there]
+        shown = np.where(area.held_out[there], 0, target + 1)
+        maps[0][here], maps[1][here] = shown, np.where(shown > 0, weight, 0)
+        return self._image(index, window), maps
+
+    def _image(self, index: int, window: Box) -> npt.NDArray[np.float32]:
+        if index not in self._cache:
+            area, size = self._dataset.areas[index], self._window
+            wide = tuple(slice(s.start - size, s.stop + size) for s in area.box)
+            n_bytes = 4 * self._dataset.images[area.image].stack.n_channels * np.prod([s.stop - s.start for s in wide])
+            if n_bytes > self._room:
+                return read_normalised(self._dataset, area, window)
+            self._room -= int(n_bytes)
+            self._cache[index] = read_normalised(self._dataset, area, wide), (wide[0].start, wide[1].start)  # type: ignore[arg-type]
+        image, origin = self._cache[index]
+        y, x = (slice(s.start - o, s.stop - o) for s, o in zip(window, origin, strict=True))
+        return image[:, y, x]
+
+    def _find(self, k: int) -> npt.NDArray[np.int64]:
+        """(N, 3) area, y, x of annotated pixels of a class, in its areas' own coordinates."""
+        found = []
+        for index, area in enumerate(self._dataset.areas):
+            flat = np.flatnonzero((area.target == k) & ~area.held_out)
+            flat = flat[:: -(-len(flat) // MOST_POSITIONS) or 1]
+            y, x = np.divmod(flat, area.target.shape[1])
+            found.append(np.stack([np.full_like(y, index), y, x], axis=1))
+        return np.concatenate(found)
+
+
+def read_normalised(dataset: AnnotatedDataset, area: Area, window: Box) -> npt.NDArray[np.float32]:
+    """Read a window of an area's plane, mirrored where the image ends and normalised: (C, Y, X) float32."""
+    stack = dataset.images[area.image].stack
+
+    def read(box: Box) -> npt.NDArray[np.generic]:
+        return stack.read(area.t, (slice(area.z, area.z + 1), *box))[:, 0]
+
+    return dataset.normalisations[area.image].apply(read_mirrored(read, stack.shape[-2:], window))
+
+
+def _overlap(window: Box, box: Box) -> tuple[Box, Box]:
+    """Where a window and a box meet: in the window's own coordinates, and in the box's."""
+    start = [max(w.start, b.start) for w, b in zip(window, box, strict=True)]
+    stop = [max(s, min(w.stop, b.stop)) for s, w, b in zip(start, window, box, strict=True)]
+    here = tuple(slice(s - w.start, e - w.start) for s, e, w in zip(start, stop, window, strict=True))
+    there = tuple(slice(s - b.start, e - b.start) for s, e, b in zip(start, stop, box, strict=True))
+    return here, there  # type: ignore[return-value]

@@ -1,0 +1,84 @@
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """What is needed to go on training exactly where it stopped, on the CPU.
+
+    Attributes
+    ----------
+    step, seconds
+        Steps and training time so far.
+    weights, average
+        The network's weights, and their moving average.
+    optimiser
+        Per parameter, the optimiser's tensors (momenta).
+    best, best_score
+        Averaged weights with the highest validation score so far; None before the first validation.
+    """
+
+    step: int
+    seconds: float
+    weights: Weights
+    average: Weights
+    optimiser: dict[str, dict[str, torch.Tensor]]
+    best: Weights | None = None
+    best_score: float = -1.0
+
+    def tensors(self) -> Weights:
+        """Everything as one flat dictionary of tensors, for a file."""
+        flat = {"progress": torch.tensor([self.step, self.seconds, self.best_score], dtype=torch.float64)}
+        for group, weights in (("weights", self.weights), ("average", self.average), ("best", self.best or {})):
+            flat |= {f"{group}/{name}": tensor for name, tensor in weights.items()}
+        for name, slots in self.optimiser.items():
+            flat |= {f"optimiser/{name}/{slot}": tensor for slot, tensor in slots.items()}
+        return flat
+
+    @classmethod
+    def from_tensors(cls, flat: Weights) -> "TrainingState":
+        """Inverse of `tensors`."""
+        groups: dict[str, Any] = {"weights": {}, "average": {}, "best": {}, "optimiser": {}}
+        for key, tensor in flat.items():
+            group, _, rest = key.partition("/")
+            if group == "optimiser":
+                name, _, slot = rest.rpartition("/")
+                groups[group].setdefault(name, {})[slot] = tensor
+            elif group in groups:
+                groups[group][rest] = tensor
+        step, seconds, best_score = flat["progress"].tolist()
+        groups["best"] = groups["best"] or None
+        return cls(int(step), seconds, best_score=best_score, **groups)
+
+
+def copy_weights(network: torch.nn.Module) -> Weights:
+    """Copy a network's weights and statistics to the CPU, contiguous."""
+    return {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def copy_optimiser(optimiser: torch.optim.Optimizer, network: torch.nn.Module) -> dict[str, dict[str, torch.Tensor]]:
+    """Copy the optimiser's tensors, by the name of the parameter they belong to."""
+    return {
+        name: {slot: torch.as_tensor(value).detach().to("cpu", copy=True) for slot, value in optimiser.state[p].items() if value is not None}
+        for name, p in network.named_parameters()
+        if p in optimiser.state
+    }
+
+
+def restore_optimiser(
+    optimiser: torch.optim.Optimizer, network: torch.nn.Module, saved: dict[str, dict[str, torch.Tensor]]
+) -> None:
+    """Put the tensors of `copy_optimiser` back."""
+    for name, p in network.named_parameters():
+        if name in saved:
+            optimiser.state[p] = {
+                slot: value.clone() if value.ndim == 0 else value.to(p.device, copy=True).contiguous(memory_format=torch.channels_last if value.ndim == 4 else torch.contiguous_format)
+                for slot, value in saved[name].items()
+            }
