@@ -268,7 +268,9 @@ def demo(*, headless: bool = False, out: str = "demo-output") -> None:
     except FileNotFoundError:
         raise AnnotrainError("There is no display: install xvfb (apt install xvfb) to run on a virtual one.") from None
     if code:
-        raise AnnotrainError(f"The demo ended early (exit code {code}): is napari installed (pip install 'napari-annotrain[all]')?")
+        raise AnnotrainError(
+            f"The demo ended early (exit code {code}): is napari installed (pip install 'napari-annotrain[all]')?"
+        )
 
 
 def main(tokens: Sequence[str] | None = None) -> None:

@@ -19,7 +19,7 @@ class Spec(BaseModel):
 
 
 def _setting(default: Any, title: str, why: str, unit: str = "", advanced: bool = True, **limits: Any) -> Any:
-    extra = {"unit": unit, "advanced": advanced}
+    extra: dict[str, Any] = {"unit": unit, "advanced": advanced}
     return Field(default, title=title, description=why, json_schema_extra=extra, **limits)
 
 
@@ -67,9 +67,7 @@ class AugmentSpec(Spec):
     contrast: float = _setting(0.25, "Contrast", "Largest relative change of the intensity range.", ge=0, le=0.9)
     brightness: float = _setting(0.1, "Brightness", "Largest shift, in units of the intensity range.", ge=0, le=1)
     gamma: float = _setting(1.3, "Gamma", "Largest exponent, or its inverse.", ge=1, le=3)
-    noise: float = _setting(
-        0.05, "Noise", "Largest standard deviation, in units of the intensity range.", ge=0, le=0.5
-    )
+    noise: float = _setting(0.05, "Noise", "Largest standard deviation, in units of the intensity range.", ge=0, le=0.5)
 
 
 class WeightSpec(Spec):
@@ -139,9 +137,7 @@ PRESETS: dict[str, Preset] = {
     "paper": Preset(
         title="paper: the network of Ronneberger et al. 2015; wants a GPU",
         net=NetSpec(width=64, padding="valid", normalisation="none", dropout=0.5),
-        train=TrainSpec(
-            patch=196, batch=1, optimiser="sgd", learning_rate=1e-3, augment=AugmentSpec(elastic_px=10.0)
-        ),
+        train=TrainSpec(patch=196, batch=1, optimiser="sgd", learning_rate=1e-3, augment=AugmentSpec(elastic_px=10.0)),
     ),
 }
 

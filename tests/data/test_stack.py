@@ -5,11 +5,11 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_annotrain.axes import CANONICAL
-from napari_annotrain.data.stack import Stack
+from napari_annotrain.data.stack import Stack, paste
 from napari_annotrain.errors import AnnotrainError
 
 LENGTH = {"T": 3, "C": 2, "Z": 4, "Y": 7, "X": 5}
@@ -30,14 +30,18 @@ def stored(axes: str) -> np.ndarray:
 
 
 @st.composite
-def windows(draw):
-    """Axes, a time point and a Z, Y, X window inside an array of these axes."""
+def windows(draw, least=0):
+    """Axes, a time point and a Z, Y, X window inside an array of these axes, at least so long each way."""
     axes = draw(st.sampled_from(ORDERS))
     length = {a: LENGTH[a] if a in axes else 1 for a in CANONICAL}
-    bounds = [sorted((draw(st.integers(0, length[a])), draw(st.integers(0, length[a])))) for a in "ZYX"]
-    return axes, draw(st.integers(0, length["T"] - 1)), tuple(slice(*b) for b in bounds)
+    starts = [draw(st.integers(0, length[a] - least)) for a in "ZYX"]
+    window = tuple(
+        slice(start, draw(st.integers(start + least, length[a]))) for a, start in zip("ZYX", starts, strict=True)
+    )
+    return axes, draw(st.integers(0, length["T"] - 1)), window
 
 
+@settings(deadline=None)
 @given(windows(), st.sampled_from(sorted(KINDS)))
 def test_a_window_of_any_order_equals_the_transposed_array(case, kind):
     axes, t, window = case
@@ -49,6 +53,21 @@ def test_a_window_of_any_order_equals_the_transposed_array(case, kind):
     assert isinstance(part, np.ndarray)
     assert part.dtype == np.uint16
     np.testing.assert_array_equal(part, whole[(t, slice(None), *window)])
+
+
+@settings(deadline=None)
+@given(windows(least=1), st.sampled_from(["numpy", "zarr"]))
+def test_what_is_pasted_is_read_there_and_nowhere_else(case, kind):
+    axes, t, window = case
+    target = KINDS[kind](np.zeros_like(stored(axes)))
+    size = tuple(w.stop - w.start for w in window)
+    values = np.random.default_rng(0).integers(1, 99, (2, 1, *size)).astype(np.uint16)
+
+    paste(target, axes, (slice(t, t + 1), *window), values if "C" in axes else values[0])
+
+    part = Stack.of(target, axes).read(t, window)
+    np.testing.assert_array_equal(part, values[:, 0] if "C" in axes else values[:1, 0])
+    assert np.count_nonzero(np.asarray(target[:])) == part.size
 
 
 @pytest.mark.parametrize("axes", ORDERS)
@@ -88,6 +107,7 @@ class Spy:
         return part
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(ORDERS),
     st.tuples(*(st.integers(1, n) for n in (5, 3, 6, 40, 30))),

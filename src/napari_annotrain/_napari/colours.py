@@ -2,7 +2,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap, label_colormap
+from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 
 from napari_annotrain._qt.palette import BACKGROUND, class_colour
 
@@ -28,10 +28,9 @@ def cell_colours(annotation: bool) -> CyclicLabelColormap:
     napari gives value n the colour ``1 + (n - 1) % N``; so the annotation's colours are the prediction's, turned by
     one, and the last of the circle, which background 1 gets, is soft.
     """
-    colours = np.array(label_colormap(N_CELLS, seed=0.5).colors[: N_CELLS + 1])
-    colours[0] = 0
-    rgb = [int(BACKGROUND[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    colours[-1] = (*rgb, 1.0)
+    circle = [*(class_colour(value) for value in range(1, N_CELLS)), BACKGROUND]
+    colours = np.zeros((N_CELLS + 1, 4))
+    colours[1:] = [(*(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)), 1.0) for c in circle]
     if annotation:
         colours[1:] = np.roll(colours[1:], 1, axis=0)
     return CyclicLabelColormap(colors=colours, display_name="annotrain cells")

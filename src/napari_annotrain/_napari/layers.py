@@ -15,7 +15,7 @@ ELLIPSE_CORNERS = 64
 
 
 def axes_of(layer: Image) -> str:
-    """Axes of an image layer's array, from its axis labels where they say so, else guessed from its shape.
+    """Axes of an image layer's array, from its axis labels where they say so, else guessed.
 
     Raises
     ------
@@ -30,8 +30,9 @@ def axes_of(layer: Image) -> str:
     if len(letters) == len(shape) == len(set(letters)) and set("YX") <= set(letters) <= set(CANONICAL):
         return letters
     if layer.rgb:
-        return guess_axes(tuple(shape[:-1])).replace("C", "T") + "C" if len(shape) > 3 else "YXC"
-    return guess_axes(_uncoloured(tuple(shape)))
+        return {3: "YXC", 4: "ZYXC", 5: "TZYXC"}.get(len(shape)) or guess_axes(shape)
+    # napari keeps channels in layers of their own, so that four dimensions are rather time and depth
+    return {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}.get(len(shape)) or guess_axes(shape)
 
 
 def stack_of(layer: Image, axes: str) -> Stack:
@@ -141,8 +142,3 @@ def _ellipse(box: Any) -> Any:
 
 def _finest(layer: Any) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
-
-
-def _uncoloured(shape: tuple[int, ...]) -> tuple[int, ...]:
-    # napari showed it as planes, not as colours: a last axis of 3 or 4 is a narrow image then
-    return (*shape[:-1], max(shape[-1], 5)) if shape else shape

@@ -25,12 +25,14 @@ class PredictFlow:
     def __init__(self, controller: "Controller") -> None:
         self._c = controller
         self.live = False
+        self._target = ""  # what the last model was trained for
         self._sink: Sink | None = None
         self._seen: tuple[Any, ...] | None = None  # what the last finished view showed
         self._forget_run()
 
     def _forget_run(self) -> None:
         self._what = VIEW
+        self._quiet = False  # nobody pressed a button
         self._started = time.monotonic()
         self._failed = ""
         self._note = ""
@@ -43,8 +45,12 @@ class PredictFlow:
         panel, model = self._c.panel, self._c.session.model
         if panel is None or model is None:
             return
-        own_first = {"cells": ["cells", "classes"], "classes": ["classes", "cells"]}.get(model.model.card.target, [])
+        target = model.model.card.target
+        own_first = ["cells", "classes"] if target == "cells" else ["classes", "cells"]
         panel.predict.set_outputs([*own_first, "probabilities"])
+        if target != self._target:
+            self._target = target
+            panel.predict.output_combo.choose(own_first[0])
         self.set_output(panel.predict.output_combo.choice())
 
     def set_output(self, output: Any) -> None:
@@ -119,21 +125,21 @@ class PredictFlow:
         network = model.model
 
         def on_end(stopped: bool) -> None:
-            self._on_end(stopped, quiet, seen)
+            self._on_end(stopped, seen)
 
         def make() -> Any:
             return prediction(network, pieces, spec)
 
         def on_start() -> None:
-            self._begin(what, found)
+            self._begin(what, found, quiet)
 
         c.lane.start(Run(make, on_start, self._on_event, on_end, "annotrain-prediction"))
         c.refresh()
 
-    def _begin(self, what: str, found: list[Any]) -> None:
+    def _begin(self, what: str, found: list[Any], quiet: bool) -> None:
         self.close_sink()
         self._forget_run()
-        self._what = what
+        self._what, self._quiet = what, quiet
         self._sink = Sink(found)
         if self._c.panel is not None:
             self._c.panel.predict.set_progress(0, 1, "")
@@ -188,7 +194,8 @@ class PredictFlow:
                     self._show_progress(event)
             case Note():
                 self._note = event.text
-                self._c.say(event.text)
+                if not self._quiet:
+                    self._c.say(event.text)
             case Started():
                 self._started = time.monotonic()
             case Failed():
@@ -213,7 +220,7 @@ class PredictFlow:
             self._sink.close()
             self._sink = None
 
-    def _on_end(self, stopped: bool, quiet: bool, seen: tuple[Any, ...]) -> None:
+    def _on_end(self, stopped: bool, seen: tuple[Any, ...]) -> None:
         c = self._c
         self.close_sink()
         complete = not stopped and not self._failed
@@ -221,11 +228,11 @@ class PredictFlow:
             self._seen = seen
         if self._failed:
             c.say(self._failed, problem=True)
-        elif not quiet:
+        elif not self._quiet:
             c.say(self._closing_words(stopped))
         if c.panel is not None:
             self._show_end(complete)
-        if not quiet:
+        if not self._quiet:
             c.session.activity = "idle"
         c.refresh()
         if complete:

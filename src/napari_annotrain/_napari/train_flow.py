@@ -199,9 +199,9 @@ class TrainFlow:
         if not kept:
             self._c.say("Stopped before there was anything to keep: train a little longer.")
             return
-        how = "Stopped" if stopped else "Trained"
-        amount = "" if step is None else f" after {duration(step.seconds)} and {step.step:,} steps"
-        result = "" if score is None else f", score {score:.2f} on the pixels kept for validation"
+        how = "Stopped" if stopped else "Training ended"
+        amount = "" if step is None else f" after {duration(step.seconds)} ({step.step:,} steps)"
+        result = "" if score is None else f": score {score:.2f} on the pixels kept for validation"
         last = f" {notes[-1]}" if notes else " Correct what is wrong and train again, or predict the whole stack."
         self._c.say(f"{how}{amount}{result}.{last}")
 

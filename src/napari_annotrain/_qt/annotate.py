@@ -85,8 +85,8 @@ class AnnotateStep(QWidget):
 
     def _build(self) -> None:
         form = form_layout()
-        form.addRow(words("I paint"), self.target_combo)
-        form.addRow(words("On"), row_of((self.annotation_combo, 1), self.new_annotation_button))
+        form.addRow(words("I paint"), row_of((self.target_combo, 1), (self.new_annotation_button, 1)))
+        form.addRow(words("On"), self.annotation_combo)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(4, 2, 4, 8)
         whole.setSpacing(5)
@@ -145,4 +145,6 @@ class AnnotateStep(QWidget):
 def _swatch(colour: str) -> QIcon:
     pixmap = QPixmap(14, 14)
     pixmap.fill(QColor(colour))
-    return QIcon(pixmap)
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)  # else Qt tints the colour of the chosen row
+    return icon

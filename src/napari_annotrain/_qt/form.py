@@ -15,7 +15,7 @@ from napari_annotrain._qt.layout import faint_label, form_layout, row_of, words
 from napari_annotrain.specs import Spec
 
 #: Spin boxes need an end somewhere.
-LARGEST = 1_000_000
+LARGEST = 10**12
 
 
 class SpecForm(QWidget):
@@ -182,7 +182,7 @@ class Field(QWidget):
 
 def _entry(kind: Any, info: FieldInfo, value: Any) -> Any:
     if get_origin(kind) is Literal:
-        return create_widget(value=value, annotation=kind)
+        return create_widget(value=get_args(kind)[0] if value is None else value, annotation=kind)
     if kind in (int, float):
         low, high = (kind(end) for end in _limits(info))
         options: dict[str, Any] = {"min": low, "max": high, "step": _step(kind, value)}

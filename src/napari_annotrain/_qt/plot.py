@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_annotrain._qt.layout import faint_label
 from napari_annotrain._qt.palette import Theme
 
-HEIGHT, EMPTY_HEIGHT = 110, 22
+HEIGHT, EMPTY_HEIGHT = 116, 22
 REDRAW_MS = 150
 LOSS_COLOUR, SCORE_COLOUR = "#8a94a6", "#ff9f1c"
 #: Weight of what came before in the drawn loss: single batches jump too much to be read.
@@ -23,10 +23,11 @@ class LossPlot(QWidget):
         super().__init__(parent)
         self.setObjectName("loss_plot")
         self.setFixedHeight(EMPTY_HEIGHT)
-        self._empty = faint_label("The learning curve appears here.")
+        self._words = faint_label("The learning curve appears here.")
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.addWidget(self._empty)
+        self._layout.setSpacing(2)
+        self._layout.addWidget(self._words)
         self._plot: Any = None
         self._curves: tuple[Any, Any] | None = None
         self._theme = Theme()
@@ -69,6 +70,16 @@ class LossPlot(QWidget):
         assert self._curves is not None
         for curve, (times, values) in zip(self._curves, (self.loss, self.score), strict=True):
             curve.setData(times, values)
+        self._words.setText(self._legend())
+
+    def _legend(self) -> str:
+        """What the colours mean, with the latest values."""
+        loss = f" {self.loss[1][-1]:.2f}" if self.loss[1] else ""
+        score = f" {self.score[1][-1]:.2f}" if self.score[1] else ""
+        return (
+            f"<span style='color:{LOSS_COLOUR}'>■</span> loss{loss} &nbsp; "
+            f"<span style='color:{SCORE_COLOUR}'>■</span> validation score{score} &nbsp; over seconds"
+        )
 
     def _schedule(self) -> None:
         if not self._timer.isActive():
@@ -79,13 +90,13 @@ class LossPlot(QWidget):
 
         self.setFixedHeight(HEIGHT)
         plot = pg.PlotWidget(self, enableMenu=False)
-        plot.plotItem.ctrlMenu.setParent(plot)  # pyqtgraph leaves it a window of its own, which outlives the panel
+        menu = plot.plotItem.ctrlMenu
+        menu.setParent(plot, menu.windowFlags())  # pyqtgraph leaves it a window of its own, which outlives the panel
         plot.hideButtons()
         plot.setMouseEnabled(x=False, y=False)
         plot.setMinimumWidth(60)
         plot.setYRange(0, 1, padding=0.05)
         plot.setAntialiasing(True)
-        plot.setLabel("bottom", "training time (s)")
         plot.getAxis("left").setWidth(28)
         plot.getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
         plot.showGrid(y=True, alpha=0.15)
@@ -96,7 +107,6 @@ class LossPlot(QWidget):
             ),
         )
         self._plot = plot
-        self._empty.hide()
         self._layout.addWidget(plot)
         self._paint_theme()
 

@@ -37,8 +37,8 @@ class TrainStep(QWidget):
         self.more_button = QToolButton()
         self.more_button.setObjectName("more_train_button")
         self.basic_form = SpecForm(TrainSpec(), only=("seconds",))
-        self.form = SpecForm(TrainSpec(), hide=("device", "seconds"))
-        self.form.add_reset()
+        self._form: SpecForm | None = None  # thirty entries: grown when they are first looked at
+        self._spec = self._default = TrainSpec()
         self.open_button = button("open_model_button", "Open model...", "Takes a model that was saved before.")
         self.save_button = button("save_model_button", "Save model...", "Saves the model that predicts.")
         self._build()
@@ -50,7 +50,6 @@ class TrainStep(QWidget):
         self.more_button.setAutoRaise(True)
         self.more_button.setArrowType(Qt.ArrowType.RightArrow)
         self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.form.hide()
         form = form_layout()
         form.addRow(words("Start from"), self.base_combo)
         form.addRow(words("Network"), self.preset_combo)
@@ -65,7 +64,6 @@ class TrainStep(QWidget):
         whole.addWidget(self.run_label)
         whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1)))
         whole.addWidget(self.more_button)
-        whole.addWidget(self.form)
 
     def _connect(self) -> None:
         self.train_button.clicked.connect(lambda: self.train_clicked.emit())
@@ -75,9 +73,21 @@ class TrainStep(QWidget):
         self.base_combo.choice_changed.connect(self.base_changed)
         self.preset_combo.choice_changed.connect(self.preset_changed)
         self.device_combo.choice_changed.connect(self.device_changed)
-        self.form.changed.connect(self.spec_changed)
         self.basic_form.changed.connect(self.spec_changed)
         self.more_button.toggled.connect(self._unfold)
+
+    @property
+    def form(self) -> SpecForm:
+        """All the other settings."""
+        if self._form is None:
+            self._form = SpecForm(self._default, hide=("device", "seconds"))
+            self._form.add_reset()
+            self._form.show_value(self._spec)
+            self._form.setEnabled(self.basic_form.isEnabled())
+            self._form.changed.connect(self.spec_changed)
+            self._form.hide()
+            self.layout().addWidget(self._form)
+        return self._form
 
     def set_devices(self, devices: Sequence[tuple[Device, str]]) -> None:
         """Offer devices: value and words."""
@@ -85,15 +95,19 @@ class TrainStep(QWidget):
 
     def set_spec(self, spec: TrainSpec, new_default: bool = False) -> None:
         """Show settings; as `new_default` they are also what the reset button goes back to."""
-        for form in (self.form, self.basic_form):
-            form.set_value(spec) if new_default else form.show_value(spec)
+        self._spec = spec
+        self._default = spec if new_default else self._default
+        for form in (self._form, self.basic_form):
+            if form is not None:
+                form.set_value(spec) if new_default else form.show_value(spec)
 
     def set_running(self, running: bool, why_not_train: str, why_not_stop: str) -> None:
         """Enable what can be done now; what cannot says why."""
         allow(self.train_button, why_not_train)
         allow(self.stop_button, why_not_stop)
-        for widget in (self.base_combo, self.preset_combo, self.device_combo, self.form, self.basic_form):
-            widget.setEnabled(not running)
+        for widget in (self.base_combo, self.preset_combo, self.device_combo, self._form, self.basic_form):
+            if widget is not None:
+                widget.setEnabled(not running)
         allow(self.open_button, "Wait until the run has ended." if running else "")
 
     def _unfold(self, shown: bool) -> None:

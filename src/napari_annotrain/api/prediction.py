@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ def iter_prediction(
     spec: PredictSpec | None = None,
     region: segmenting.Region | None = None,
     normalisation: Normalisation | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Predict as `predict` does, as a generator of events: `Started`, `TileDone`s, `Done`.
 
     Parameters

@@ -48,7 +48,7 @@ def annotated_images(
 def annotated_image(
     image: Source, annotation: Source, axes: str | None, dense: bool, name: str = "image"
 ) -> AnnotatedImage:
-    """Pair one image with its annotation; of equal shape, the annotation has the image's axes whatever its file says."""
+    """Pair one image with its annotation; one of equal shape has the image's axes, whatever its file says."""
     stack, labels = one_stack(image, axes, name), one_stack(annotation, None, f"annotation of {name}")
     if tuple(labels.array.shape) == stack.label_shape:
         labels = Stack(labels.array, stack.label_axes, labels.name)

@@ -1,8 +1,8 @@
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -93,7 +93,8 @@ def train(
         out = Path(out)
         check_model_path(out)
         if resume and (found := load_state(out)):
-            state, card, old = found
+            tensors, card, old = found
+            state = TrainingState.from_tensors(tensors)
             spec = old.model_copy(update=_limits(seconds, steps, old.seed, device))
     elif resume:
         raise AnnotrainError("To resume training, say which model: give out.")
@@ -112,7 +113,7 @@ def iter_training(
     state: TrainingState | None = None,
     card: Card | None = None,
     class_names: Mapping[int, str] | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Train as `train` does, as a generator of events: `Started`, ..., `Checkpoint` with a `Model` each, `Done`.
 
     Close the generator to stop; the last `Checkpoint.model` is the best model so far.
@@ -137,7 +138,7 @@ def iter_training(
         base = load_model(base)
     if base is not None:
         spec = spec.model_copy(update={"normalise": base.card.normalise})
-    dataset = build_dataset(images, target, spec)
+    dataset = build_dataset(images, cast("Target", target), spec)
     shape = {"channels": dataset.images[0].stack.n_channels, "outputs": len(dataset.classes)}
     net = (card or (base.card if base else None) or chosen).net.model_copy(update=shape)
     if card is not None and (net != card.net or dataset.classes != card.classes):
@@ -149,8 +150,13 @@ def iter_training(
 
 
 def _with_cards(
-    dataset: AnnotatedDataset, net: NetSpec, spec: TrainSpec, base: Model | None, state: TrainingState | None, card: Card
-) -> Iterator[Event]:
+    dataset: AnnotatedDataset,
+    net: NetSpec,
+    spec: TrainSpec,
+    base: Model | None,
+    state: TrainingState | None,
+    card: Card,
+) -> Generator[Event]:
     """Events of `fit`, with the weights of each checkpoint made into a whole model."""
     scores: dict[str, Any] = {}
     model = None
@@ -169,7 +175,7 @@ def _with_cards(
 
 
 def _follow(
-    events: Iterator[Event], notes: Sequence[str], spec: TrainSpec, out: Path | None, on_event: OnEvent | None
+    events: Generator[Event], notes: Sequence[str], spec: TrainSpec, out: Path | None, on_event: OnEvent | None
 ) -> Model:
     """Read the events to their end, saving now and then; whatever ends the run, what is best so far is kept."""
     last: Checkpoint | None = None
@@ -186,7 +192,7 @@ def _follow(
                     _save(last, spec, out)
             tell(event)
     finally:
-        events.close()  # type: ignore[attr-defined]
+        events.close()
         if out is not None and last is not None:
             _save(last, spec, out)
     if last is None:
@@ -196,7 +202,7 @@ def _follow(
 
 def _save(checkpoint: Checkpoint, spec: TrainSpec, out: Path) -> None:
     save_model(checkpoint.model, out)
-    save_state(checkpoint.state, checkpoint.model.card, spec, out)
+    save_state(checkpoint.state.tensors(), checkpoint.model.card, spec, out)
 
 
 def _limits(seconds: float | None, steps: int | None, seed: int, device: str) -> dict[str, Any]:
@@ -215,7 +221,7 @@ def _make_card(
     dataset: AnnotatedDataset,
     net: NetSpec,
     spec: TrainSpec,
-    target: Any,
+    target: str,
     class_names: Mapping[int, str] | None,
     base: Model | None,
 ) -> Card:
@@ -225,7 +231,7 @@ def _make_card(
     if target == "cells":
         known[1] = "cell"
     return Card(
-        target=target,
+        target=cast("Target", target),
         net=net,
         classes=dataset.classes,
         class_names={v: known[v] for v in dataset.classes},
@@ -253,4 +259,3 @@ def _make_card(
 
 def _with_provenance(card: Card, **more: Any) -> Card:
     return card.model_copy(update={"provenance": card.provenance | more})
-

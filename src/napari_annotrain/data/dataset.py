@@ -94,7 +94,9 @@ def build_dataset(images: Sequence[AnnotatedImage], target: Target, spec: TrainS
     ]
     areas, note = keep_validation(areas, len(values))
     notes += [note] if note else []
-    diameter, least = _cell_sizes([labels for _, places in found for _, labels in places]) if target == "cells" else (None, 0)
+    diameter, least = (
+        _cell_sizes([labels for _, places in found for _, labels in places]) if target == "cells" else (None, 0)
+    )
     dataset = AnnotatedDataset(
         tuple(image for image, _ in found),
         _measure_all([image for image, _ in found], spec),
@@ -118,7 +120,9 @@ def _find_areas(image: AnnotatedImage) -> Iterator[tuple[tuple[int, int, PlaneBo
                 rows, columns = np.nonzero(labels.any(1))[0], np.nonzero(labels.any(0))[0]
                 if rows.size:
                     inner = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-                    place = tuple(slice(int(b.start + i.start), int(b.start + i.stop)) for b, i in zip(box, inner, strict=True))
+                    place = tuple(
+                        slice(int(b.start + i.start), int(b.start + i.stop)) for b, i in zip(box, inner, strict=True)
+                    )
                     yield (t, z, (place[0], place[1])), labels[inner]
 
 
@@ -128,13 +132,17 @@ def _occupied_boxes(image: AnnotatedImage, t: int, z: int, shape: tuple[int, int
         blocks[:] = True
     else:
         for row in range(blocks.shape[0]):  # a strip at a time: the annotation may be larger than memory
-            strip = image.labels.read(t, (slice(z, z + 1), slice(row * BLOCK, min((row + 1) * BLOCK, shape[0])), slice(0, shape[1])))
+            strip = image.labels.read(
+                t, (slice(z, z + 1), slice(row * BLOCK, min((row + 1) * BLOCK, shape[0])), slice(0, shape[1]))
+            )
             used = (strip[0, 0] != NOT_ANNOTATED).any(0)
             blocks[row] = np.logical_or.reduceat(used, np.arange(0, shape[1], BLOCK))
         for region in image.regions:
             if (region.t, region.z) == (t, z):
                 rows, columns = region.box(shape)
-                blocks[rows.start // BLOCK : -(-rows.stop // BLOCK), columns.start // BLOCK : -(-columns.stop // BLOCK)] = True
+                blocks[
+                    rows.start // BLOCK : -(-rows.stop // BLOCK), columns.start // BLOCK : -(-columns.stop // BLOCK)
+                ] = True
     groups, _ = ndi.label(blocks, np.ones((3, 3)))
     return [
         tuple(slice(s.start * BLOCK, min(s.stop * BLOCK, n)) for s, n in zip(box, shape, strict=True))  # type: ignore[misc]
@@ -191,7 +199,9 @@ def _measure_all(images: Sequence[AnnotatedImage], spec: TrainSpec) -> tuple[Nor
     measured = [measure(image.stack, spec.normalise) for image in images]
     for image, normalisation in zip(images, measured, strict=True):
         if normalisation.is_constant:
-            raise AnnotrainError(f"The image {image.name} has the same value everywhere: nothing can be learnt from it.")
+            raise AnnotrainError(
+                f"The image {image.name} has the same value everywhere: nothing can be learnt from it."
+            )
     if spec.normalise.scope == "training":
         return (merge(measured),) * len(measured)
     return tuple(measured)

@@ -33,7 +33,7 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     path = Path(path)
     try:
         stack = _open(path, axes)
-    except AnnotrainError:
+    except (AnnotrainError, MemoryError):
         raise
     except Exception as error:  # each library fails on a damaged file in its own way
         raise unreadable(path) from error

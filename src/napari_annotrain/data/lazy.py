@@ -104,7 +104,7 @@ class FileArray:
             if self._source is None:
                 self._open()
             part = np.asarray(self._source[tuple(wanted)])
-        except AnnotrainError:
+        except (AnnotrainError, MemoryError):
             raise
         except Exception as error:  # each library fails on a damaged file in its own way
             raise unreadable(self.path) from error

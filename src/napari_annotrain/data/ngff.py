@@ -62,7 +62,7 @@ def _ome_attributes(group: zarr.Group) -> Mapping[str, Any]:
 
 
 def _open_array(path: Path, array: zarr.Array, axes: str | None, name: str) -> Stack:
-    lazy = FileArray(path, partial(_open_level, path), array.shape, array.dtype)
+    lazy = FileArray(path, partial(_open_level, path.absolute()), array.shape, array.dtype)
     written = "".join(str(a or "?")[:1].upper() for a in getattr(array.metadata, "dimension_names", None) or ())
     if axes is None and len(written) == array.ndim and len(set(written) & set(CANONICAL)) == array.ndim:
         axes = written
@@ -81,7 +81,7 @@ def _open_multiscale(path: Path, group: zarr.Group, image: Mapping[str, Any], ax
     arrays = []
     for dataset in datasets:
         part = group[dataset["path"]]
-        opener = partial(_open_level, path / dataset["path"])
+        opener = partial(_open_level, path.absolute() / dataset["path"])
         arrays.append(FileArray(path, opener, tuple(part.shape[i] for i in kept), part.dtype, dropped))
     scale = _scale(image, len(shape)) * _scale(datasets[0], len(shape))
     sizes = {a: to_um(scale[i], entries[i].get("unit"), a) for a, i in zip(named, kept, strict=True) if a != "C"}

@@ -5,6 +5,7 @@ everything out of focus, unevenly lit, counted as photons, read out with noise a
 """
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from skimage.segmentation import find_boundaries
 from napari_annotrain.data.annotation import BACKGROUND, NOT_ANNOTATED
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.uint16]
 Labels = npt.NDArray[np.uint16]
 Shape3D = tuple[int, int, int]
@@ -129,7 +131,9 @@ def cell_stack(
     light, labels = _paint(_place(rng, shape, n_cells, diameter_px, touching=0.35), shape)
     light = ndi.gaussian_filter1d(light, BLUR_PLANES, axis=0, mode="nearest")
     depth = np.arange(shape[0]) * PLANE_PX / diameter_px
-    light = np.stack([ndi.gaussian_filter(plane, 0.7 * d) / (1 + 0.35 * d) for plane, d in zip(light, depth, strict=True)])
+    light = np.stack(
+        [ndi.gaussian_filter(plane, 0.7 * d) / (1 + 0.35 * d) for plane, d in zip(light, depth, strict=True)]
+    )
     return _photograph(rng, light, diameter_px), labels
 
 
@@ -178,8 +182,10 @@ def strokes(labels: npt.NDArray[np.integer], n_cells: int = 6, seed: int = 0) ->
         annotation[stroke & (labels == cell)] = BACKGROUND + 1
     far = _distance(labels == 0) > 3
     for start in rng.permutation(np.argwhere(far))[:n_cells]:
-        end = start + rng.normal(0, 0.06 * min(labels.shape), (2, 2)).cumsum(0)
-        annotation[_brush(rng, labels.shape, np.vstack([start, end])) & far] = BACKGROUND
+        step = rng.normal(0, 0.04 * min(labels.shape), 2)
+        bent = step + rng.normal(0, 0.015 * min(labels.shape), 2)
+        stroke = _brush(rng, labels.shape, np.stack([start, start + step, start + step + bent]))
+        annotation[stroke & far] = BACKGROUND
     gaps, n_gaps = ndi.label(_gaps(labels), np.ones((3, 3)))
     chosen = rng.permutation(np.arange(1, n_gaps + 1))[:n_cells]
     annotation[ndi.binary_dilation(np.isin(gaps, chosen), np.ones((3, 3))) & (labels == 0)] = BACKGROUND
@@ -230,7 +236,7 @@ def _draw(rng: np.random.Generator, centre: Floats, diameter_px: float) -> Nucle
         centre=(float(centre[0]), float(centre[1]), float(centre[2])),
         radii=(radius * rng.uniform(0.7, 1.0) / PLANE_PX, radius * aspect, radius / aspect),
         angle=rng.uniform(0, np.pi),
-        outline=np.clip(rng.normal(0, 0.09 * irregular / orders[:, None], (len(orders), 2)), -0.09, 0.09),
+        outline=np.clip(irregular * rng.normal(0, 0.22, (len(orders), 2)), -0.28, 0.28) / orders[:, None] ** 1.5,
         waves=np.stack(
             [
                 2 * np.pi / wavelength * np.cos(direction),
@@ -310,28 +316,30 @@ def _photograph(rng: np.random.Generator, light: Floats, diameter_px: float) -> 
     medium = MEDIUM * (1 + 0.25 * cloud / max(float(cloud.std()), 1e-12))
     photons = rng.poisson(np.clip(lamp, 0.3, None) * (in_focus + np.clip(medium, 0, None)))
     counts = DARK + 2.0 * photons + rng.normal(0, READ_NOISE, light.shape)
-    return np.clip(np.round(counts), 0, np.iinfo(np.uint16).max).astype(np.uint16)
+    return np.asarray(np.clip(np.round(counts), 0, np.iinfo(np.uint16).max), np.uint16)
 
 
-def _distance(mask: npt.NDArray[np.bool_]) -> Floats:
+def _distance(mask: Mask) -> Floats:
     """Distance in pixels to the nearest pixel outside of the mask; infinite where there is none."""
     return np.asarray(ndi.distance_transform_edt(mask)) if not mask.all() else np.full(mask.shape, np.inf)
 
 
-def _touching_apart(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-    return (labels > 0) & ~find_boundaries(labels, mode="inner")
+def _touching_apart(labels: npt.NDArray[np.integer]) -> Mask:
+    return np.asarray((labels > 0) & ~find_boundaries(labels, mode="inner"))
 
 
-def _gaps(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+def _gaps(labels: npt.NDArray[np.integer]) -> Mask:
     """Background pixels halfway between two cells that lie at most about 8 pixels apart."""
     distance, (y, x) = ndi.distance_transform_edt(labels == 0, return_indices=True)
-    return find_boundaries(labels[y, x], mode="inner") & (labels == 0) & (distance <= 4)
+    return np.asarray(find_boundaries(labels[y, x], mode="inner") & (labels == 0) & (distance <= 4))
 
 
-def _brush(rng: np.random.Generator, shape: tuple[int, ...], points: Floats) -> npt.NDArray[np.bool_]:
+def _brush(rng: np.random.Generator, shape: tuple[int, ...], points: Floats) -> Mask:
     """Draw a line through (y, x) points, 3 or 5 pixels wide, cut to (Y, X)."""
     path = np.zeros(shape, bool)
     corners = np.clip(np.round(points).astype(int), 0, np.array(shape) - 1)
-    for start, end in zip(corners[:-1], corners[1:], strict=True):
+    for start, end in pairwise(corners):
         path[line(*start, *end)] = True
-    return np.asarray(ndi.binary_dilation(path, ndi.generate_binary_structure(2, 1), iterations=int(rng.integers(1, 3))))
+    return np.asarray(
+        ndi.binary_dilation(path, ndi.generate_binary_structure(2, 1), iterations=int(rng.integers(1, 3)))
+    )

@@ -2,7 +2,7 @@
 
 import logging
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -49,7 +49,7 @@ def open_tiff(path: Path, axes: str | None, name: str) -> Stack:
         small = prod(series.shape) * series.dtype.itemsize < SMALL_BYTES
         arrays = []
         for level, part in enumerate(series.levels):
-            opener = partial(_open_level, path, level)
+            opener = partial(_open_level, path.absolute(), level)
             lazy = FileArray(path, opener, _without_alpha(part), part.dtype)
             arrays.append(_read_now(path, part, lazy) if small else lazy)
         sizes = {a: um for a, um in _pixel_um(tiff).items() if a in letters}
@@ -130,7 +130,8 @@ class PillowPages:
                 planes = [self._plane(image, int(index))[inside] for index in chosen.ravel()]
         except (UnidentifiedImageError, Image.DecompressionBombError) as error:
             raise self._refusal() from error
-        return np.reshape(planes, (*chosen.shape, *np.shape(planes)[1:]))
+        shape = planes[0].shape if planes else np.empty(self.page_shape, np.bool_)[inside].shape
+        return np.reshape(planes, (*chosen.shape, *shape))
 
     def _plane(self, image: Image.Image, index: int) -> npt.NDArray[Any]:
         image.seek(index)
@@ -153,7 +154,7 @@ def _pixel_um(tiff: tifffile.TiffFile) -> Mapping[str, float]:
     elif tiff.imagej_metadata:
         found = _imagej_sizes(tiff.imagej_metadata, tiff.pages[0].tags)
     else:
-        found = {a: to_um(size, "s" if a == "T" else "um", a) for a, size in _own_sizes(tiff).items()}
+        found = {}
     return {axis: size for axis, size in found.items() if size is not None}
 
 
@@ -171,10 +172,3 @@ def _imagej_sizes(metadata: Mapping[str, Any], tags: tifffile.TiffTags) -> dict[
         pixels, units = tags.valueof(f"{axis}Resolution", (0, 0))
         sizes[axis] = to_um(units / pixels, metadata.get(f"{axis.lower()}unit", unit)) if pixels else None
     return sizes
-
-
-def _own_sizes(tiff: tifffile.TiffFile) -> Mapping[str, Any]:
-    """Pixel sizes that `writing` keeps beside the shape in files of a type which OME does not know."""
-    described: Sequence[Mapping[str, Any]] = tiff.shaped_metadata or ({},)
-    sizes = described[0].get("pixel_um", {})
-    return sizes if isinstance(sizes, Mapping) else {}

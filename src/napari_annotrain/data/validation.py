@@ -16,18 +16,14 @@ FEWEST_BLOCKS = 24
 FEWEST_HELD_OUT = 3
 
 
-def is_validation(
-    image: str, t: int, z: int, box: tuple[slice, slice], share: float
-) -> npt.NDArray[np.bool_]:
+def is_validation(image: str, t: int, z: int, box: tuple[slice, slice], share: float) -> npt.NDArray[np.bool_]:
     """Pixels of a box, (Y, X), that lie in validation blocks.
 
     A block's fate hangs on its image, plane and position alone, so painting more never moves a pixel from training
     to validation or back, and a score stays comparable between retrainings.
     """
     rows, columns = (np.arange(s.start, s.stop) // BLOCK for s in box)
-    chosen = {
-        (y, x): _hash(f"{image}/{t}/{z}/{y}/{x}") < share for y in np.unique(rows) for x in np.unique(columns)
-    }
+    chosen = {(y, x): _hash(f"{image}/{t}/{z}/{y}/{x}") < share for y in np.unique(rows) for x in np.unique(columns)}
     blocks = np.array([[chosen[y, x] for x in np.unique(columns)] for y in np.unique(rows)], bool)
     return blocks[np.ix_(rows - rows[0], columns - columns[0])]
 

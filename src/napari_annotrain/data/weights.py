@@ -97,7 +97,8 @@ def balance_classes(counts: Sequence[int], spec: WeightSpec) -> npt.NDArray[np.f
     """
     n = np.maximum(np.asarray(counts, np.float64), 1)
     weight = (n.sum() / (len(n) * n)) ** spec.balance
-    return (weight * n.sum() / (weight * n).sum()).astype(np.float32)
+    mean: float = (weight * n).sum() / n.sum()
+    return np.asarray(weight / mean, np.float32)
 
 
 def _neighbours(a: npt.NDArray[np.integer], axis: int) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]:

@@ -23,7 +23,8 @@ from napari_annotrain.errors import AnnotrainError
 
 #: Offsets in a TIFF that is no BigTIFF have 32 bits; some are left for the metadata.
 MOST_TIFF_BYTES = (1 << 32) - (1 << 25)
-_OME_TYPES = {"bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
+#: What OME-TIFF cannot hold is stored as what it can.
+_NARROWER = {"uint64": "uint32", "int64": "int32", "float16": "float32"}
 
 
 def check_writable(path: str | Path, overwrite: bool = False) -> None:
@@ -65,8 +66,9 @@ def write_array(
     Parameters
     ----------
     path
-        ``.tif`` (OME metadata, zlib), ``.zarr`` (OME-Zarr 0.5; whole numbers without a C axis are labels), or
-        ``.png`` (one plane of uint8 or uint16, without pixel size).
+        ``.tif`` (OME metadata, zlib; 64-bit whole numbers become 32-bit ones, float16 becomes float32),
+        ``.zarr`` (OME-Zarr 0.5; whole numbers without a C axis are labels), or ``.png`` (one plane of uint8 or
+        uint16, without pixel size).
     array
         Anything with ``shape``, ``dtype`` and slicing.
     axes
@@ -79,7 +81,7 @@ def write_array(
     Raises
     ------
     AnnotrainError
-        As `check_writable`; also an empty array, wrong axes, an image that PNG cannot hold, a full disk.
+        As `check_writable`; also an empty array, wrong axes, values that the file type cannot hold, a full disk.
     """
     path = Path(path)
     axes = parse_axes(axes, len(array.shape))
@@ -175,34 +177,39 @@ def _unwritable(path: Path, error: OSError) -> AnnotrainError:
 
 
 def _write_tiff(path: Path, array: Array, axes: str, pixel_um: Mapping[str, float], name: str) -> None:
-    samples_last = np.dtype(array.dtype).kind != "b"  # tifffile packs truth values and does not unpack samples of them
-    if not axes.endswith(("YX", "YXC") if samples_last else "YX"):
+    # tifffile packs truth values and does not unpack samples of them
+    colour = axes.endswith("YXC") and array.shape[-1] > 1 and np.dtype(array.dtype).kind != "b"
+    if not (colour or axes.endswith("YX")):
         order = [*(i for i, a in enumerate(axes) if a not in "YX"), axes.index("Y"), axes.index("X")]
         array, axes = np.asarray(array[...]).transpose(order), "".join(axes[i] for i in order)
-    colour = axes.endswith("C")
-    dtype = np.dtype(array.dtype).newbyteorder("=")
-    letters = axes.replace("C", "S") if colour else axes
-    ome = dtype.name in _OME_TYPES
+    native = np.dtype(array.dtype).newbyteorder("=")
+    dtype = np.dtype(_NARROWER.get(native.name, native))
     blocks = read_blocks(array, 3 if colour else 2)
     planes = (plane for where, part in blocks for plane in (part if where else [part]))
     tifffile.imwrite(
         path,
-        (np.ascontiguousarray(plane, dtype) for plane in planes),
+        (_narrowed(plane, dtype, name) for plane in planes),
         shape=array.shape,
         dtype=dtype,
-        ome=ome,
+        ome=True,
         bigtiff=prod(array.shape) * dtype.itemsize > MOST_TIFF_BYTES,
         photometric="rgb" if colour and array.shape[-1] == 3 and dtype.kind == "u" else "minisblack",
         planarconfig="contig" if colour else None,
         # Measured: a predictor makes label images larger. Floats hardly shrink, however long one tries.
         compression="zlib",
         compressionargs={"level": 1 if dtype.kind == "f" else 6},
-        metadata={"axes": letters, **(_ome_sizes(pixel_um, name) if ome else {"pixel_um": dict(pixel_um)})},
+        metadata={"axes": axes.replace("C", "S") if colour else axes, "Name": name, **_ome_sizes(pixel_um)},
     )
 
 
-def _ome_sizes(pixel_um: Mapping[str, float], name: str) -> dict[str, Any]:
-    sizes: dict[str, Any] = {"Name": name}
+def _narrowed(plane: npt.NDArray[Any], dtype: np.dtype[Any], name: str) -> npt.NDArray[Any]:
+    if dtype.itemsize < plane.dtype.itemsize and not np.array_equal(plane, plane.astype(dtype)):
+        raise AnnotrainError(f"{name}.tif cannot hold numbers above {np.iinfo(dtype).max}: write .ome.zarr instead.")
+    return np.ascontiguousarray(plane, dtype)
+
+
+def _ome_sizes(pixel_um: Mapping[str, float]) -> dict[str, str | float]:
+    sizes: dict[str, str | float] = {}
     for axis, size in pixel_um.items():
         key = "TimeIncrement" if axis == "T" else f"PhysicalSize{axis}"
         sizes |= {key: size, f"{key}Unit": "s" if axis == "T" else "µm"}

@@ -75,14 +75,22 @@ class Predictor:
         values = read_mirrored(read, stack.shape[-2:], tile.read)
         invalid = None
         if values.dtype.kind == "f":
-            inside = tuple(slice(w.start - r.start, w.stop - r.start) for w, r in zip(tile.write, tile.read, strict=True))
+            inside = tuple(
+                slice(w.start - r.start, w.stop - r.start) for w, r in zip(tile.write, tile.read, strict=True)
+            )
             invalid = ~np.isfinite(values[:, *inside]).all(0)
         with torch.inference_mode():
             image = torch.from_numpy(normalisation.apply(values))[None].to(self.device)
             with autocast(self.device, self.precision):
                 scores = self._network(image.contiguous(memory_format=torch.channels_last))
             scores = scores[0][:, tile.crop[0], tile.crop[1]].float().softmax(0)
-        return Scores(t, z, tile.write, scores.cpu().contiguous().numpy(), invalid if invalid is not None and invalid.any() else None)
+        return Scores(
+            t,
+            z,
+            tile.write,
+            scores.cpu().contiguous().numpy(),
+            invalid if invalid is not None and invalid.any() else None,
+        )
 
 
 def iter_scores(
@@ -110,7 +118,9 @@ def iter_scores(
                 release_memory()
                 half = predictor.geometry.round_up(core // 2)
                 yield Note(f"Not enough memory for tiles of {core} px: went on with {half} px.")
-                waiting = [part for other in [*waiting, tile] for part in cut(other.write, half, predictor.geometry)[::-1]]
+                waiting = [
+                    part for other in [*waiting, tile] for part in cut(other.write, half, predictor.geometry)[::-1]
+                ]
                 core = half
                 continue
             yield scores

@@ -1,6 +1,6 @@
 """From class probabilities to what the user asked for: classes, cells or probabilities."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 import numpy.typing as npt
@@ -35,9 +35,7 @@ def output_of(card: Card, output: str | None) -> tuple[str, np.dtype[np.generic]
     choices = OUTPUTS[card.target]
     kind = choices[0] if output is None else output
     if kind not in choices:
-        raise AnnotrainError(
-            f"A model of {card.target} cannot give '{output}': choose one of {', '.join(choices)}."
-        )
+        raise AnnotrainError(f"A model of {card.target} cannot give '{output}': choose one of {', '.join(choices)}.")
     if kind == "probabilities":
         return kind, np.dtype(np.float32), len(card.classes) if card.target == "classes" else 1
     return kind, np.dtype(np.int32 if kind == "cells" else np.min_scalar_type(max(card.classes))), 0
@@ -45,7 +43,7 @@ def output_of(card: Card, output: str | None) -> tuple[str, np.dtype[np.generic]
 
 def segment(
     model: Model, stack: Stack, normalisation: Normalisation, spec: PredictSpec, region: Region | None = None
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Predict a stack, or a region of it, plane by plane; a generator of events that can be closed at any moment.
 
     `Started`, then a `TileDone` for every finished tile (for cells: for every finished plane of the region), and
@@ -106,7 +104,9 @@ class _Plane:
             self._missing = self._shape[0] * self._shape[1]
             kind = np.float32 if self._card.target == "cells" else np.min_scalar_type(max(self._card.classes))
             self._values = np.zeros(self._shape, kind)
-        here = tuple(slice(w.start - r.start, w.stop - r.start) for w, r in zip(scores.write, self._region, strict=True))
+        here = tuple(
+            slice(w.start - r.start, w.stop - r.start) for w, r in zip(scores.write, self._region, strict=True)
+        )
         values = _foreground(scores) if self._card.target == "cells" else _classes(self._card, scores)
         self._values[here] = values
         self._missing -= values.size

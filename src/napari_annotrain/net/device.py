@@ -26,12 +26,14 @@ def choose_device(name: str) -> torch.device:
         The word is not known, or this computer (or this PyTorch) has no such device.
     """
     check_choice("device", name, Device)
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(d for d, is_there in there.items() if is_there()))
-    if not there[name]():
+        return torch.device(next(d for d, is_there in there.items() if is_there))
+    if not there[name]:
         kind = {"cuda": "NVIDIA GPU", "mps": "Apple GPU"}[name]
-        raise AnnotrainError(f"No {kind} that this PyTorch ({torch.__version__}) can use was found: choose auto or cpu.")
+        raise AnnotrainError(
+            f"No {kind} that this PyTorch ({torch.__version__}) can use was found: choose auto or cpu."
+        )
     return torch.device(name)
 
 

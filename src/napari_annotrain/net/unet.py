@@ -21,9 +21,7 @@ class UNet(nn.Module):
         self.spec = spec
         widths = [spec.width * 2**level for level in range(spec.depth + 1)]
         inputs = [spec.channels, *widths[:-1]]
-        self.down = nn.ModuleList(
-            _convolutions(spec, i, o) for i, o in zip(inputs[:-1], widths[:-1], strict=True)
-        )
+        self.down = nn.ModuleList(_convolutions(spec, i, o) for i, o in zip(inputs[:-1], widths[:-1], strict=True))
         self.bottom = _convolutions(spec, inputs[-1], widths[-1])
         self.dropout = nn.Dropout(spec.dropout)
         pairs = list(zip(widths[1:], widths[:-1], strict=True))[::-1]
@@ -33,6 +31,7 @@ class UNet(nn.Module):
         self.apply(_initialise)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores of every class, (B, K, Y', X'), for images (B, C, Y, X)."""
         skips = []
         for level, convolutions in enumerate(self.down):
             x = convolutions(x)

@@ -126,7 +126,9 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise AnnotrainError(f"{path.name} cannot be read as a model ({error}): is it damaged or another file?") from None
+        raise AnnotrainError(
+            f"{path.name} cannot be read as a model ({error}): is it damaged or another file?"
+        ) from None
 
 
 def _unwritable(path: Path, error: OSError) -> AnnotrainError:

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.net.model import Card
 from napari_annotrain.specs import TrainSpec
 from napari_annotrain.store.models import SUFFIX, read_tensors, write_tensors
-from napari_annotrain.training.state import TrainingState
 
 HEADER = "annotrain-training"
 
@@ -18,13 +18,13 @@ def state_path(model: Path) -> Path:
     return model.with_name(model.name.removesuffix(SUFFIX) + ".training" + SUFFIX)
 
 
-def save_state(state: TrainingState, card: Card, spec: TrainSpec, model: Path) -> None:
-    """Write the training state beside a model file; the older one is replaced when the new one is complete."""
+def save_state(tensors: dict[str, torch.Tensor], card: Card, spec: TrainSpec, model: Path) -> None:
+    """Write a training state (`TrainingState.tensors`) beside a model file, replacing the older one when complete."""
     header = {HEADER: "1", "card": card.model_dump_json(), "spec": spec.model_dump_json()}
-    write_tensors(state_path(model), state.tensors(), header)
+    write_tensors(state_path(model), tensors, header)
 
 
-def load_state(model: Path) -> tuple[TrainingState, Card, TrainSpec] | None:
+def load_state(model: Path) -> tuple[dict[str, torch.Tensor], Card, TrainSpec] | None:
     """Read the training state beside a model file, with the card and settings of that run; None if there is none.
 
     Raises
@@ -39,6 +39,6 @@ def load_state(model: Path) -> tuple[TrainingState, Card, TrainSpec] | None:
     try:
         card = Card.model_validate_json(header["card"])
         spec = TrainSpec.model_validate_json(header["spec"])
-        return TrainingState.from_tensors(tensors), card, spec
     except (KeyError, ValidationError):
         raise AnnotrainError(f"{path.name} is not a training state: remove it, or train without --resume.") from None
+    return tensors, card, spec

@@ -52,7 +52,7 @@ def geometry(net: NetSpec) -> Geometry:
     A network with valid convolutions (Ronneberger et al. 2015, section 2) never sees an edge; it crops instead:
     572 -> 388, 92 px on each side.
     """
-    grid = 2**net.depth
+    grid: int = 2**net.depth
     if net.padding == "valid":
         lost = _valid_loss(net)
         size = _smallest_valid_input(net, grid)
@@ -93,7 +93,7 @@ def _reach(net: NetSpec) -> int:
 
 def _valid_loss(net: NetSpec) -> int:
     """Pixels that valid convolutions crop from each side: c on the way down and up, times the level's scale."""
-    lost = net.convolutions * 2**net.depth
+    lost: int = net.convolutions * 2**net.depth
     for level in range(net.depth):
         lost += 2 * net.convolutions * 2**level
     return lost

@@ -16,7 +16,9 @@ Box = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Tile:
-    """One overlap-tile of a plane (Ronneberger et al. 2015, figure 2)::
+    """One overlap-tile of a plane (Ronneberger et al. 2015, figure 2).
+
+    ::
 
         +---------------------------+  read: may reach beyond the image, where it is mirrored
         |      margin               |
@@ -52,10 +54,7 @@ def cut(region: Box, core: int, geometry: Geometry) -> list[Tile]:
         Side of the written core in px; rounded up to the grid.
     """
     step = geometry.round_up(core)
-    return [
-        Tile(*zip(*pair, strict=True))  # type: ignore[arg-type]
-        for pair in product(*(list(_cut_axis(s, step, geometry)) for s in region))
-    ]
+    return [Tile(*zip(*pair, strict=True)) for pair in product(*(list(_cut_axis(s, step, geometry)) for s in region))]
 
 
 def quarter(tile: Tile, geometry: Geometry) -> list[Tile]:
@@ -98,7 +97,7 @@ def read_mirrored(read: Callable[[Box], npt.NDArray[Any]], shape: tuple[int, int
     box
         What to read; any start and stop.
     """
-    if all(0 <= s.start and s.stop <= n for s, n in zip(box, shape, strict=True)):
+    if all(s.start >= 0 and s.stop <= n for s, n in zip(box, shape, strict=True)):
         return read(box)
     rows, columns = (mirror(s.start, s.stop, n) for s, n in zip(box, shape, strict=True))
     inner = read((slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1)))

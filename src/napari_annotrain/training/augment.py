@@ -94,9 +94,7 @@ def apply(
     return _change_intensity(drawn, patches), labels
 
 
-def _sampling_grid(
-    drawn: Augmentation, spec: AugmentSpec, patch: int, size: int, device: torch.device
-) -> torch.Tensor:
+def _sampling_grid(drawn: Augmentation, spec: AugmentSpec, patch: int, size: int, device: torch.device) -> torch.Tensor:
     """(B, patch, patch, 2) sampling positions (x, y) in -1 .. 1 of the window, as grid_sample wants them."""
     at = torch.arange(patch, dtype=torch.float32, device=device) - (patch - 1) / 2
     straight = torch.stack(torch.meshgrid(at, at, indexing="ij"))  # (2, P, P) as y, x
@@ -109,7 +107,8 @@ def _sampling_grid(
 
 def _change_intensity(drawn: Augmentation, patches: torch.Tensor) -> torch.Tensor:
     gain, shift, gamma, noise = (
-        torch.from_numpy(a).to(patches.device).view(-1, 1, 1, 1) for a in (drawn.gain, drawn.shift, drawn.gamma, drawn.noise)
+        torch.from_numpy(a).to(patches.device).view(-1, 1, 1, 1)
+        for a in (drawn.gain, drawn.shift, drawn.gamma, drawn.noise)
     )
     patches = patches * gain + shift
     patches = patches.sign() * patches.abs() ** gamma

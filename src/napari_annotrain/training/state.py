@@ -66,7 +66,11 @@ def copy_weights(network: torch.nn.Module) -> Weights:
 def copy_optimiser(optimiser: torch.optim.Optimizer, network: torch.nn.Module) -> dict[str, dict[str, torch.Tensor]]:
     """Copy the optimiser's tensors, by the name of the parameter they belong to."""
     return {
-        name: {slot: torch.as_tensor(value).detach().to("cpu", copy=True) for slot, value in optimiser.state[p].items() if value is not None}
+        name: {
+            slot: torch.as_tensor(value).detach().to("cpu", copy=True)
+            for slot, value in optimiser.state[p].items()
+            if value is not None
+        }
         for name, p in network.named_parameters()
         if p in optimiser.state
     }
@@ -79,6 +83,10 @@ def restore_optimiser(
     for name, p in network.named_parameters():
         if name in saved:
             optimiser.state[p] = {
-                slot: value.clone() if value.ndim == 0 else value.to(p.device, copy=True).contiguous(memory_format=torch.channels_last if value.ndim == 4 else torch.contiguous_format)
+                slot: value.clone()
+                if value.ndim == 0
+                else value.to(p.device, copy=True).contiguous(
+                    memory_format=torch.channels_last if value.ndim == 4 else torch.contiguous_format
+                )
                 for slot, value in saved[name].items()
             }

@@ -1,5 +1,5 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,7 +57,7 @@ def fit(
     *,
     start: Weights | None = None,
     state: TrainingState | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Train a network on what is annotated; a generator of events that can be closed at any moment.
 
     Every `Checkpoint` carries in `model` the best weights so far (by validation score; without validation the moving
@@ -91,7 +91,11 @@ def fit(
         windows = sampler.draw(rng, spec.batch)
         drawn = augment.draw(rng, spec.augment, spec.batch, patch)
         images, maps = augment.apply(
-            drawn, spec.augment, patch, torch.from_numpy(windows.images).to(device), torch.from_numpy(windows.maps).to(device)
+            drawn,
+            spec.augment,
+            patch,
+            torch.from_numpy(windows.images).to(device),
+            torch.from_numpy(windows.maps).to(device),
         )
         loss = _take_step(run, spec, images, maps[..., target_crop, target_crop])
         run.seconds += time.perf_counter() - began
@@ -147,13 +151,15 @@ def _take_step(run: _Run, spec: TrainSpec, images: torch.Tensor, maps: torch.Ten
         scores = run.network(images.contiguous(memory_format=torch.channels_last))
     loss = weighted_cross_entropy(scores, maps[:, 0].long() - 1, maps[:, 1])
     run.optimiser.zero_grad(set_to_none=True)
-    run.scaler.scale(loss).backward()
+    run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     run.scaler.step(run.optimiser)
     run.scaler.update()
     run.step += 1
     value = loss.item()
     if not np.isfinite(value):
-        raise AnnotrainError("Training went astray (the loss is not a number): lower the learning rate and train again.")
+        raise AnnotrainError(
+            "Training went astray (the loss is not a number): lower the learning rate and train again."
+        )
     _average(run, min(spec.averaging, (1 + run.step) / (10 + run.step)))
     return value
 
@@ -220,5 +226,3 @@ def _patch_sizes(net: NetSpec, patch: int) -> tuple[int, slice]:
 def _load_fitting(network: UNet, start: Weights) -> None:
     own = network.state_dict()
     network.load_state_dict(own | {k: v for k, v in start.items() if k in own and own[k].shape == v.shape})
-
-

@@ -50,10 +50,15 @@ def collect(dataset: AnnotatedDataset, geometry: Geometry, padded: bool) -> Vali
     size = core + 2 * before if padded else geometry.read_size(core)
     images, targets = [], []
     for area, y, x in blocks:
-        images.append(read_normalised(dataset, area, (slice(y - before, y - before + size), slice(x - before, x - before + size))))
+        images.append(
+            read_normalised(dataset, area, (slice(y - before, y - before + size), slice(x - before, x - before + size)))
+        )
         target = np.full((BLOCK, BLOCK), -1, np.int64)
         rows, columns = (slice(max(o, s.start), min(o + BLOCK, s.stop)) for o, s in zip((y, x), area.box, strict=True))
-        here = (slice(rows.start - area.box[0].start, rows.stop - area.box[0].start), slice(columns.start - area.box[1].start, columns.stop - area.box[1].start))
+        here = (
+            slice(rows.start - area.box[0].start, rows.stop - area.box[0].start),
+            slice(columns.start - area.box[1].start, columns.stop - area.box[1].start),
+        )
         target[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x] = np.where(
             area.held_out[here], area.target[here], -1
         )
@@ -68,7 +73,9 @@ def collect(dataset: AnnotatedDataset, geometry: Geometry, padded: bool) -> Vali
 
 
 @torch.inference_mode()
-def score(network: UNet, blocks: ValidationSet, device: torch.device, precision: torch.dtype, batch: int) -> tuple[float, float]:
+def score(
+    network: UNet, blocks: ValidationSet, device: torch.device, precision: torch.dtype, batch: int
+) -> tuple[float, float]:
     """Mean intersection over union over the classes that occur, and cross-entropy, over the held-out pixels."""
     k = blocks.n_classes
     confusion = torch.zeros(k * k, dtype=torch.int64)

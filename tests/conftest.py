@@ -1,0 +1,59 @@
+"""One small world for all tests: two bright discs on a dark, noisy plane.
+
+. . . . . . . .
+. o o . . . . .      o: disc of radius 9 around (20, 20)
+. o o . . x x .      x: disc of radius 12 around (40, 52)
+. . . . . x x .
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_annotrain.data.annotation import AnnotatedImage
+from napari_annotrain.data.stack import Stack
+from napari_annotrain.specs import NetSpec, TrainSpec
+
+
+def draw_discs(shape=(64, 72), seed=0, discs=((20, 20, 9), (40, 52, 12))):
+    """Image (uint16) and instance labels (int32) of bright discs."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices(shape)
+    labels = np.zeros(shape, np.int32)
+    for k, (cy, cx, r) in enumerate(discs, 1):
+        labels[(y - cy) ** 2 + (x - cx) ** 2 <= r * r] = k
+    image = 400 + 900 * (labels > 0) + rng.normal(0, 80, shape)
+    return image.clip(0).astype(np.uint16), labels
+
+
+@pytest.fixture
+def discs():
+    return draw_discs()
+
+
+@pytest.fixture
+def dense_image(discs):
+    image, labels = discs
+    return AnnotatedImage(Stack.of(image), Stack.of((labels > 0).astype(np.uint8)), dense=True)
+
+
+@pytest.fixture
+def tiny_net():
+    """Depth 2, so that a test image spans several tiles."""
+    return NetSpec(width=4, depth=2)
+
+
+@pytest.fixture
+def tiny_spec():
+    return TrainSpec(seconds=None, steps=6, patch=32, batch=2, device="cpu", precision="float32")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real images; the test says so and skips where it is absent."""
+    folder = os.environ.get("ANNOTRAIN_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("ANNOTRAIN_DATA does not point to the real images")
+    return Path(folder)

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_annotrain.data.annotation import AnnotatedImage, CompleteRegion
+from napari_annotrain.data.dataset import build_dataset
+from napari_annotrain.data.stack import Stack
+from napari_annotrain.data.validation import BLOCK, is_validation
+from napari_annotrain.data.weights import IGNORE
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.specs import TrainSpec
+
+SPEC = TrainSpec()
+RNG = np.random.default_rng(0)
+
+
+def annotated(labels, image=None, dense=False, regions=(), name="image"):
+    image = RNG.normal(size=labels.shape) if image is None else image
+    return AnnotatedImage(Stack.of(image, name=name), Stack.of(labels), regions, dense)
+
+
+def painted(shape=(40, 40)):
+    labels = np.zeros(shape, np.uint8)
+    labels[..., 5:8, 5:8], labels[..., 20:22, 30:34] = 1, 2
+    return labels
+
+
+def test_every_painted_pixel_is_in_the_dataset_once_and_nothing_else():
+    labels = np.zeros((3, 400, 500), np.uint8)
+    labels[0, 10:12, 10:20], labels[2, 390:400, 480:500], labels[2, 200, 5] = 1, 2, 1
+    dataset = build_dataset([annotated(labels)], "classes", SPEC)
+    rebuilt = np.zeros_like(labels)
+    for area in dataset.areas:
+        rebuilt[area.z][area.box] += np.where(area.target == IGNORE, 0, area.target + 1).astype(np.uint8)
+    assert np.array_equal(rebuilt, labels)
+    assert sum(area.target.size for area in dataset.areas) < labels.size / 10, "far apart strokes share no area"
+
+
+def test_value_n_plus_1_is_class_n():
+    labels = painted()
+    labels[30, 30] = 4
+    assert build_dataset([annotated(labels)], "classes", SPEC).classes == (0, 1, 3)
+
+
+def test_a_dense_image_of_1_and_2_has_the_classes_1_and_2():
+    labels = np.ones((40, 40), np.uint8)
+    labels[10:20] = 2
+    assert build_dataset([annotated(labels, dense=True)], "classes", SPEC).classes == (1, 2)
+
+
+def test_cells_of_any_id_are_two_classes_with_a_typical_size():
+    labels = np.ones((60, 60), np.int64)
+    labels[5:15, 5:15], labels[30:40, 30:40] = 2**31 - 2, 77
+    dataset = build_dataset([annotated(labels)], "cells", SPEC)
+    assert dataset.classes == (0, 1)
+    assert dataset.cell_diameter_px == pytest.approx(2 * np.sqrt(100 / np.pi))
+    assert 0 < dataset.min_size_px < 100
+
+
+@pytest.mark.parametrize(
+    ("labels", "target", "words"),
+    [
+        (np.zeros((40, 40), int), "classes", "Nothing is annotated"),
+        (np.eye(40, dtype=int), "classes", "Only background is painted"),
+        (2 * np.eye(40, dtype=int), "classes", "Only one class is painted"),
+        (2 * np.eye(40, dtype=int), "cells", "Only cells are painted"),
+        (np.arange(1600).reshape(40, 40), "classes", "choose the target cells"),
+    ],
+)
+def test_too_little_annotation_is_refused_with_what_to_paint(labels, target, words):
+    with pytest.raises(AnnotrainError, match=words):
+        build_dataset([annotated(labels)], target, SPEC)
+
+
+def test_a_constant_image_is_refused():
+    with pytest.raises(AnnotrainError, match="same value everywhere"):
+        build_dataset([annotated(painted(), np.full((40, 40), 7))], "classes", SPEC)
+
+
+def test_an_image_without_annotation_is_skipped_with_a_note():
+    empty = annotated(np.zeros((40, 40), int), name="empty")
+    dataset = build_dataset([empty, annotated(painted())], "classes", SPEC)
+    assert len(dataset.images) == 1
+    assert any("empty was skipped" in note for note in dataset.notes)
+
+
+def test_images_must_have_the_same_channels():
+    two = AnnotatedImage(Stack.of(RNG.normal(size=(2, 40, 40)), "CYX"), Stack.of(painted()))
+    with pytest.raises(AnnotrainError, match="same channels"):
+        build_dataset([annotated(painted()), two], "classes", SPEC)
+
+
+def test_a_complete_region_without_a_stroke_counts_as_annotation():
+    cell = np.zeros((300, 300), np.uint8)
+    cell[10:20, 10:20] = 2
+    region = CompleteRegion(0, 0, ((200, 200), (200, 250), (250, 250), (250, 200)))
+    dataset = build_dataset([annotated(cell, regions=(region,))], "classes", SPEC)
+    assert dataset.n_annotated == (51 * 51, 100) or dataset.n_annotated == (50 * 50, 100)
+
+
+def test_little_annotation_has_no_validation_and_says_so():
+    dataset = build_dataset([annotated(painted())], "classes", SPEC)
+    assert not dataset.has_validation
+    assert any("Too little" in note for note in dataset.notes)
+
+
+def test_much_annotation_has_about_the_asked_share_of_validation():
+    labels = np.kron(RNG.integers(0, 2, (48, 48)), np.ones((16, 16))).astype(np.uint8)
+    dataset = build_dataset([annotated(labels, dense=True)], "classes", SPEC)
+    share = sum(area.held_out.sum() for area in dataset.areas) / labels.size
+    assert 0.05 < share < 0.3
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(1, 200), st.integers(1, 200))
+def test_a_pixel_is_validation_or_not_however_the_annotation_around_it_grows(y, x, height, width):
+    whole = is_validation("image", 0, 3, (slice(0, 512), slice(0, 512)), 0.15)
+    part = is_validation("image", 0, 3, (slice(y, y + height), slice(x, x + width)), 0.15)
+    assert np.array_equal(part, whole[y : y + height, x : x + width])
+    assert BLOCK == 64, "the blocks of earlier sessions must stay the same"

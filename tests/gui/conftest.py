@@ -1,0 +1,134 @@
+"""A fake engine, so that the window's logic is tested without torch, and a panel in a napari viewer."""
+
+import os
+import sys
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_annotrain.events import Checkpoint, Done, Note, Started, Step, TileDone, Validated
+
+HAS_DISPLAY = not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY"))
+if not HAS_DISPLAY:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # enough for widgets without OpenGL
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("gui") and not HAS_DISPLAY:
+            item.add_marker(pytest.mark.skip(reason="needs a display: run under xvfb-run"))
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left():
+    """No worker thread of ours may outlive its test."""
+    yield
+    left = [t.name for t in threading.enumerate() if t.name.startswith("annotrain")]
+    assert not left
+
+
+class FakeEngine:
+    """Behaves like `napari_annotrain.api`: some steps, then a model; prediction in one tile a plane.
+
+    Set `hold` to "train" or "predict" to keep such a run going until it is stopped, `fail` to an exception to have it raised in mid-run.
+    """
+
+    def __init__(self):
+        self.hold = ""
+        self.fail = None
+        self.fail_at_once = False
+        self.calls = []
+        self.closed_in = []
+        self.released = 0
+        self.norms = 0
+        self.target = "classes"
+
+    def list_devices(self):
+        return [("auto", "Automatic (CPU)"), ("cpu", "CPU")]
+
+    def base_models(self):
+        return ["cells-2d"]
+
+    def release_memory(self):
+        self.released += 1
+
+    def measure_normalisation(self, model, stack):
+        self.norms += 1
+        return (model, stack.name)
+
+    def output_of(self, model, output):
+        kind = output or model.card.target
+        return {
+            "classes": ("classes", np.dtype(np.uint8), 1),
+            "cells": ("cells", np.dtype(np.int32), 1),
+            "probabilities": ("probabilities", np.dtype(np.float32), 2),
+        }[kind]
+
+    def iter_training(self, images, **settings):
+        self.calls.append(("train", images, settings))
+        try:
+            if self.fail_at_once:
+                raise self.fail
+            yield Started("training", None, 1.0, "a test", "float32")
+            yield Note("Only little is painted.")
+            model = self._model(settings)
+            for step in range(1, 4):
+                yield Step(step, 1 / step, 0.1 * step, step / 3)
+            yield Validated(3, 0.75, 0.2, 0.3, True)
+            yield Checkpoint(3, model, None)
+            if self.fail is not None:
+                raise self.fail
+            while self.hold == "train":
+                threading.Event().wait(0.005)
+                step += 1
+                yield Step(step, 0.1, 0.1 * step, 0.5)
+            yield Done(model)
+        finally:
+            self.closed_in.append(threading.current_thread().name)
+
+    def _model(self, settings):
+        return SimpleNamespace(
+            card=SimpleNamespace(target=settings["target"], classes=(0, 1), class_names=settings["class_names"])
+        )
+
+    def iter_prediction(self, model, stack, *, spec, region, normalisation):
+        self.calls.append(("predict", stack, {"region": region, "spec": spec}))
+        assert normalisation == (model, stack.name)
+        kind, dtype, channels = self.output_of(model, spec.output)
+        n_t, _, n_z, n_y, n_x = stack.shape
+        t, z, y, x = region or (slice(0, n_t), slice(0, n_z), slice(0, n_y), slice(0, n_x))
+        planes = [(i, j) for i in range(t.start, t.stop) for j in range(z.start, z.stop)]
+        try:
+            yield Started("prediction", len(planes), None, "a test", "float32")
+            for done, (i, j) in enumerate(planes, 1):
+                shape = (1, 1, y.stop - y.start, x.stop - x.start)
+                result = np.ones(shape if kind != "probabilities" else (channels, *shape), dtype)
+                write = (slice(i, i + 1), slice(j, j + 1), y, x)
+                yield TileDone(write, result, done, len(planes))
+                while self.hold == "predict" and done == 1:
+                    threading.Event().wait(0.005)
+                    yield Note("waiting")
+                if self.fail is not None:
+                    raise self.fail
+            yield Done(None)
+        finally:
+            self.closed_in.append(threading.current_thread().name)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    from napari_annotrain._napari import engine
+
+    made = FakeEngine()
+    monkeypatch.setattr(engine, "load", lambda: made)
+    return made
+
+
+@pytest.fixture
+def person(qtbot, make_napari_viewer):
+    """Someone in front of the window: `person(viewer arguments)` opens it and returns what they can do."""
+    from person import Person
+
+    return lambda **kwargs: Person(qtbot, make_napari_viewer(**kwargs))

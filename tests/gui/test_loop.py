@@ -1,0 +1,113 @@
+"""The whole loop with the real engine and real strokes of the mouse: open, paint, train, look."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+
+pytestmark = [pytest.mark.gui, pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")]
+
+SCALE, TRANSLATE, UNITS = (0.5, 0.5), (10, 20), ("micrometer", "micrometer")
+
+
+def blobs(shape=(96, 128)):
+    """Bright discs on a dark ground, and where they are."""
+    yy, xx = np.mgrid[: shape[0], : shape[1]]
+    truth = np.zeros(shape, bool)
+    for y, x in ((20, 24), (24, 90), (60, 50), (70, 104), (76, 16)):
+        truth |= (yy - y) ** 2 + (xx - x) ** 2 < 11**2
+    noise = np.random.default_rng(0).normal(0, 8, shape)
+    return (60 + 120 * truth + noise).clip(0, 255).astype(np.uint8), truth
+
+
+def on_canvas(viewer, layer, y, x):
+    """Where a pixel of a layer is on the canvas."""
+    world = layer.data_to_world((y, x))
+    camera = viewer.scene.camera
+    height, width = viewer.canvas.viewbox_size(viewer.layers)
+    centre, zoom = np.asarray(camera.center[-2:]), camera.zoom
+    down, right = (np.asarray(world) - centre) * zoom + np.array([height, width]) / 2
+    return QPoint(round(right), round(down))
+
+
+def stroke(qtbot, viewer, layer, start, stop):
+    """Draw with the left button from one pixel to another."""
+    canvas = viewer.window._qt_viewer.canvas.native
+    way = [on_canvas(viewer, layer, *point) for point in np.linspace(start, stop, 8)]
+    QTest.mouseMove(canvas, way[0])
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=way[0])
+    for place in way[1:]:
+        QTest.mouseMove(canvas, place)
+        qtbot.wait(5)
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=way[-1])
+
+
+@pytest.fixture
+def lab(person):
+    made = person(show=True)
+    image, made.truth = blobs()
+    made.viewer.window.resize(1100, 800)
+    made.viewer.add_image(image, name="blobs", scale=SCALE, translate=TRANSLATE, units=UNITS)
+    made.open_panel()
+    made.qtbot.wait(100)  # the canvas takes its size
+    made.viewer.fit_to_view()
+    return made
+
+
+def test_paint_train_and_see_labels(lab):
+    lab.click("new_annotation_button")
+    layer = lab.viewer.layers["blobs annotation"]
+    layer.brush_size = 8
+    stroke(lab.qtbot, lab.viewer, layer, (20, 18), (20, 30))
+    stroke(lab.qtbot, lab.viewer, layer, (60, 44), (60, 56))
+    assert (layer.data == 2).sum() > 50
+    canvas = lab.viewer.window._qt_viewer.canvas.native
+    lab.qtbot.keyClick(canvas, Qt.Key.Key_1, Qt.KeyboardModifier.AltModifier)
+    stroke(lab.qtbot, lab.viewer, layer, (44, 6), (44, 120))
+    stroke(lab.qtbot, lab.viewer, layer, (6, 50), (6, 70))
+    assert (layer.data == 1).sum() > 200
+    assert not (layer.data[lab.truth] == 1).sum() > 20
+
+    lab.panel.train.basic_form._fields["seconds"]._entry.value = 300
+    steps = lab.panel.train.form._fields["steps"]
+    steps._check.setChecked(True)
+    steps._entry.value = 25
+    lab.panel.train.form._fields["patch"]._entry.value = 64
+    lab.panel.train.device_combo.choose("cpu")
+    lab.click("train_button")
+    lab.wait(lambda: lab.enabled("stop_button"))
+    lab.wait(lambda: lab.enabled("train_button"), timeout=120_000)
+    lab.idle()
+    assert "Training ended" in lab.status
+    assert "25 steps" in lab.find("run_label").text()
+    result = lab.viewer.layers["blobs prediction"]
+    assert result.scale.tolist() == list(SCALE)
+    assert result.translate.tolist() == list(TRANSLATE)
+    assert [str(unit) for unit in result.units] == list(UNITS)
+    assert result.dtype == np.uint8
+    found = result.data == 1
+    overlap = (found & lab.truth).sum() / (found | lab.truth).sum()
+    assert overlap > 0.5  # the whole image is in view
+
+    seen = result.data.copy()
+    lab.click("predict_stack_button")
+    lab.idle()
+    assert np.array_equal(seen, result.data)  # view and stack agree
+
+    lab.panel.predict.output_combo.choose("cells")
+    lab.click("predict_slice_button")
+    lab.idle()
+    cells = lab.viewer.layers["blobs prediction"].data
+    assert len(np.unique(cells)) >= 4
+
+
+def test_with_only_background_painted_training_says_what_is_missing(lab):
+    lab.click("new_annotation_button")
+    lab.viewer.layers["blobs annotation"].data[:10] = 1
+    lab.click("train_button")
+    lab.wait(lambda: lab.enabled("train_button"))
+    lab.idle()
+    assert lab.controller.session.model is None
+    assert lab.status
+    assert "Preparing" not in lab.status
+    assert "Error" not in lab.status

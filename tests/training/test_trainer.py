@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import torch
+
+from napari_annotrain.data.annotation import AnnotatedImage
+from napari_annotrain.data.dataset import build_dataset
+from napari_annotrain.data.stack import Stack
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import Checkpoint, Note, Started, Step, Validated
+from napari_annotrain.specs import NetSpec, TrainSpec
+from napari_annotrain.training.trainer import fit
+from tests.conftest import draw_discs
+
+
+def last_checkpoint(events):
+    return [event for event in events if isinstance(event, Checkpoint)][-1]
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture
+def dataset(dense_image, tiny_spec):
+    return build_dataset([dense_image], "classes", tiny_spec)
+
+
+@pytest.fixture
+def large_dataset(tiny_spec):
+    """Large enough for validation."""
+    image, labels = draw_discs((400, 400), discs=[(y, x, 12) for y in range(30, 400, 60) for x in range(30, 400, 60)])
+    image = AnnotatedImage(Stack.of(image), Stack.of((labels > 0).astype(np.uint8)), dense=True)
+    dataset = build_dataset([image], "classes", tiny_spec)
+    assert dataset.has_validation, "test invalid"
+    return dataset
+
+
+def test_events_come_in_order_and_a_checkpoint_is_last(dataset, tiny_net, tiny_spec):
+    events = list(fit(dataset, tiny_net, tiny_spec))
+    assert isinstance(events[0], Started)
+    assert any(isinstance(e, Note) and "Too little" in e.text for e in events)
+    steps = [e.step for e in events if isinstance(e, Step)]
+    assert steps == [1, 2, 3, 4, 5, 6]
+    assert isinstance(events[-1], Checkpoint)
+    assert [e.fraction for e in events if isinstance(e, Step)][-1] == 1
+
+
+def test_same_seed_same_weights_and_another_seed_others(dataset, tiny_net, tiny_spec):
+    a, b = (last_checkpoint(fit(dataset, tiny_net, tiny_spec)).model for _ in range(2))
+    c = last_checkpoint(fit(dataset, tiny_net, tiny_spec.model_copy(update={"seed": 1}))).model
+    assert same(a, b)
+    assert not same(a, c)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_stopped_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(
+    large_dataset, tiny_net, tiny_spec, monkeypatch, optimiser, dropout
+):
+    monkeypatch.setattr("napari_annotrain.training.trainer.STEPS_BETWEEN_VALIDATIONS", 3)
+    net = tiny_net.model_copy(update={"dropout": dropout})
+    spec = tiny_spec.model_copy(update={"steps": 8, "optimiser": optimiser, "learning_rate": 1e-3})
+    whole = last_checkpoint(fit(large_dataset, net, spec))
+    part = last_checkpoint(fit(large_dataset, net, spec.model_copy(update={"steps": 4})))
+    saved = type(part.state).from_tensors(part.state.tensors())
+    resumed = last_checkpoint(fit(large_dataset, net, spec, state=saved))
+    assert same(whole.state.weights, resumed.state.weights)
+    assert same(whole.state.average, resumed.state.average)
+    assert same(whole.model, resumed.model)
+
+
+def test_a_closed_generator_leaves_a_checkpoint_to_go_on_from(dataset, tiny_net, tiny_spec, monkeypatch):
+    monkeypatch.setattr("napari_annotrain.training.trainer.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    events = fit(dataset, tiny_net, tiny_spec)
+    last = None
+    for event in events:
+        last = event if isinstance(event, Checkpoint) else last
+        if isinstance(event, Step) and event.step == 3:
+            break
+    events.close()
+    assert last is not None
+    assert last.step == 2
+    whole = last_checkpoint(fit(dataset, tiny_net, tiny_spec))
+    assert same(last_checkpoint(fit(dataset, tiny_net, tiny_spec, state=last.state)).model, whole.model)
+
+
+def test_the_best_model_by_validation_is_kept(large_dataset, tiny_net, tiny_spec, monkeypatch):
+    monkeypatch.setattr("napari_annotrain.training.trainer.STEPS_BETWEEN_VALIDATIONS", 1)
+    scores = iter([0.5, 0.9, 0.1, 0.2, 0.3, 0.4])
+    monkeypatch.setattr("napari_annotrain.training.validate.score", lambda *a: (next(scores), 1.0))
+    monkeypatch.setattr("napari_annotrain.training.trainer.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    events = list(fit(large_dataset, tiny_net, tiny_spec))
+    assert [e.best for e in events if isinstance(e, Validated)] == [True, True, False, False, False, False]
+    at_2 = next(e for e in events if isinstance(e, Checkpoint) and e.step == 2)
+    assert same(events[-1].model, at_2.state.average)
+    assert not same(events[-1].model, events[-1].state.average)
+
+
+def test_a_base_gives_its_weights_where_they_fit(dataset, tiny_net, tiny_spec):
+    base = last_checkpoint(fit(dataset, tiny_net, tiny_spec)).model
+    three = tiny_net.model_copy(update={"outputs": 3})
+    first = next(
+        e
+        for e in fit(dataset, three, tiny_spec.model_copy(update={"steps": 1, "learning_rate": 1e-9}), start=base)
+        if isinstance(e, Checkpoint)
+    )
+    assert torch.allclose(first.state.weights["bottom.0.weight"], base["bottom.0.weight"], atol=1e-5)
+    assert first.state.weights["head.weight"].shape[0] == 3
+
+
+def test_training_that_goes_astray_says_so(dataset, tiny_net, tiny_spec, monkeypatch):
+    monkeypatch.setattr("napari_annotrain.training.trainer.weighted_cross_entropy", lambda s, t, w: s.sum() * np.nan)
+    with pytest.raises(AnnotrainError, match="lower the learning rate"):
+        list(fit(dataset, tiny_net, tiny_spec))
+
+
+@pytest.mark.parametrize("net", [NetSpec(width=8, depth=2), NetSpec(width=8, depth=2, padding="valid")])
+def test_it_learns_discs_within_seconds(large_dataset, net):
+    spec = TrainSpec(seconds=None, steps=60, patch=48, batch=4, device="cpu", precision="float32")
+    scores = [e.score for e in fit(large_dataset, net, spec) if isinstance(e, Validated)]
+    assert scores[-1] > 0.9
