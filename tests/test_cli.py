@@ -53,7 +53,7 @@ def test_train_predict_evaluate_from_folder_to_scores(files, model, capsys):
     assert set(scores) == {"images", "mean", "pooled"}
     assert set(scores["images"]) == {"a", "b"}
     assert {"ap", "ap50", "map", "f1_50", "pq_50", "seg", "rand_error", "vi_split", "vi_merge"} <= set(scores["mean"])
-    assert list(scores["mean"]["ap"])[0] == "0.50"
+    assert next(iter(scores["mean"]["ap"])) == "0.50"
 
 
 def test_evaluate_in_words_and_for_classes(files, capsys):
@@ -76,7 +76,7 @@ def test_the_card_is_shown(model, capsys):
         (["train", "I", "L", "-o", "m.safetensors", "--target", "image"], "not there yet"),
         (["train", "I", "L", "-o", "m.safetensors", "--steps", "many"], "many"),
         (["train", "I", "L"], "--out"),
-        (["train"], "--out"),
+        (["train"], "--images"),
         (["predict", "nowhere", "I", "-o", "o.tif"], "There is no model 'nowhere'"),
         (["predict", "M", "I", "-o", "o.tif", "--tile", "-5"], "tile must be"),
         (["predict", "M", "I", "-o", "o.tif", "--memory", "lots"], "2GB"),

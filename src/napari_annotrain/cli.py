@@ -21,6 +21,7 @@ app = App(
     help="Annotate cells, fine-tune a U-Net on this computer, segment stacks of any size.",
     version=napari_annotrain.__version__,
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 models_app = App(name="models", help="List, show, export and import models.")
 app.command(models_app)
@@ -188,7 +189,11 @@ def evaluate(
     """
     from napari_annotrain.api.evaluation import evaluate as compare
 
-    scores = compare(Path(prediction), Path(truth), kind=as_, min_size=min_size)
+    def warn(event: Event) -> None:
+        if isinstance(event, Note):
+            print(event.text, file=sys.stderr)
+
+    scores = compare(Path(prediction), Path(truth), kind=as_, min_size=min_size, on_event=warn)
     if json_:
         print(json.dumps(scores, indent=1))
         return

@@ -12,6 +12,9 @@ Activity = Literal["idle", "training", "predicting"]
 #: What `Session.base` may be besides the name of a shipped model.
 NOTHING, LAST_MODEL = "none", "last"
 
+#: Older models are forgotten.
+MOST_MODELS = 10
+
 
 class Evented(BaseModel):
     """A validated model that tells when a field changes: ``model.events.<field>.connect(function)``."""
@@ -69,7 +72,7 @@ class Session(Evented):
 
     def keep(self, trained: Trained) -> None:
         """Add a model and make it the one that predicts."""
-        self.models = (*self.models, trained)
+        self.models = (*self.models, trained)[-MOST_MODELS:]
         self.model = trained
 
     def name_classes(self, names: Mapping[int, str]) -> None:
@@ -97,8 +100,8 @@ class Facts:
         Pixels by annotation value, over the images to train on; 0 left out.
     regions
         Number of complete regions.
-    engine
-        Whether PyTorch is loading, there, or missing.
+    problem
+        Why neither training nor prediction works on this computer; empty when they do.
     """
 
     image: str = ""
@@ -107,7 +110,7 @@ class Facts:
     regions: int = 0
     target: Target = "classes"
     trained: bool = False
-    engine: Literal["loading", "ready", "missing"] = "ready"
+    problem: str = ""
 
 
 def what_next(facts: Facts) -> str:
@@ -118,13 +121,13 @@ def what_next(facts: Facts) -> str:
         return "Press + New layer to get a layer to paint on."
     painted = {value for value, n in (facts.painted or {}).items() if n}
     if not painted and not facts.regions:
-        return "Paint over a few cells, then over some background. What stays unpainted is not used."
+        return "Paint over a few cells, then over some background (Alt+1). What stays unpainted is not used."
     if painted <= {BACKGROUND}:
         return "Only background is painted. Paint at least one cell as well."
     if BACKGROUND not in painted and not facts.regions and len(painted) < (2 if facts.target == "classes" else 1 << 31):
-        return "Paint some background too: nothing is learnt about what you leave unpainted."
-    if facts.engine == "missing":
-        return "PyTorch is not installed: painting works, training needs it (pip install torch)."
+        return "Paint some background too (Alt+1): nothing is learnt about what you leave unpainted."
+    if facts.problem:
+        return facts.problem
     if not facts.trained:
         return "Ready: press Train. You can go on painting meanwhile."
     return "Correct what is wrong by painting there, then press Train again; or predict the whole stack."
@@ -136,7 +139,7 @@ def why_not_train(facts: Facts) -> str:
         return "There is no image to train on yet."
     if not facts.annotation:
         return "There is no annotation yet: press + New layer and paint."
-    return _why_no_engine(facts)
+    return facts.problem
 
 
 def why_not_predict(facts: Facts) -> str:
@@ -145,8 +148,4 @@ def why_not_predict(facts: Facts) -> str:
         return "There is no image to predict yet."
     if not facts.trained:
         return "There is no model yet: train one, or open one."
-    return _why_no_engine(facts)
-
-
-def _why_no_engine(facts: Facts) -> str:
-    return "PyTorch is not installed (pip install torch)." if facts.engine == "missing" else ""
+    return facts.problem

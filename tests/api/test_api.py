@@ -80,7 +80,11 @@ def test_every_plane_of_a_stack_is_predicted_with_the_stacks_own_range(model):
 def test_a_model_is_the_same_after_saving(model, tmp_path):
     image, _ = draw_discs((64, 64))
     at.save_model(model, tmp_path / "m.safetensors")
-    for same in (at.load_model(tmp_path / "m.safetensors"), tmp_path / "m.safetensors", str(tmp_path / "m.safetensors")):
+    for same in (
+        at.load_model(tmp_path / "m.safetensors"),
+        tmp_path / "m.safetensors",
+        str(tmp_path / "m.safetensors"),
+    ):
         assert np.array_equal(at.predict(same, image), at.predict(model, image))
 
 
@@ -212,7 +216,7 @@ def test_a_folder_is_predicted_file_by_file_and_a_bad_one_does_not_stop_the_othe
         tifffile.imwrite(tmp_path / f"{name}.tif", image)
     (tmp_path / "b.tif").write_bytes(b"no image")
     notes = []
-    with pytest.raises(AnnotrainError, match="1 of 3 images could not be predicted: b.tif"):
+    with pytest.raises(AnnotrainError, match=r"1 of 3 images could not be predicted: b\.tif"):
         at.predict(model, tmp_path, out=tmp_path / "out", on_event=notes.append)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.tif", "c.tif"]
     assert any(isinstance(n, Note) and "b.tif" in n.text for n in notes)
@@ -261,3 +265,8 @@ def test_a_training_range_is_used_for_other_images():
     spec = TrainSpec(seconds=None, steps=1, patch=32, batch=1, device="cpu", normalise=NormaliseSpec(scope="training"))
     model = list(api.iter_training([annotated], spec=spec))[-1].result
     assert api.measure_normalisation(model, Stack.of(image * 3)) == api.measure_normalisation(model, Stack.of(image))
+
+
+def test_images_are_not_their_own_annotation(tmp_path):
+    with pytest.raises(AnnotrainError, match="keep the two in different places"):
+        at.train(tmp_path, tmp_path)

@@ -32,7 +32,8 @@ def no_thread_left():
 class FakeEngine:
     """Behaves like `napari_annotrain.api`: some steps, then a model; prediction in one tile a plane.
 
-    Set `hold` to "train" or "predict" to keep such a run going until it is stopped, `fail` to an exception to have it raised in mid-run.
+    Set `hold` to "train" or "predict" to keep such a run going until it is stopped,
+    `fail` to an exception to have it raised in mid-run.
     """
 
     def __init__(self):

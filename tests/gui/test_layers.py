@@ -65,7 +65,7 @@ def test_a_labels_layer_lies_exactly_over_its_image(shape, axes, kwargs):
         roster.set_axes(layer, axes)
         labels = roster.new_annotation(layer, single_cells=False)
     own = layers.label_axes(layer, axes)
-    for corner in ({a: 0 for a in axes}, {a: n - 1 for a, n in zip(axes, shape, strict=True)}):
+    for corner in (dict.fromkeys(axes, 0), {a: n - 1 for a, n in zip(axes, shape, strict=True)}):
         world = layer.data_to_world([corner[a] for a in axes[: layer.ndim]])
         there = np.round(labels.world_to_data(world[-labels.ndim :])).astype(int)
         assert there.tolist() == [0 if a == "C" else corner[a] for a in own]

@@ -69,10 +69,10 @@ def test_paint_train_and_see_labels(lab):
     assert not (layer.data[lab.truth] == 1).sum() > 20
 
     lab.panel.train.basic_form._fields["seconds"]._entry.value = 300
-    steps = lab.panel.train.form._fields["steps"]
+    steps = lab.panel.train.more.form._fields["steps"]
     steps._check.setChecked(True)
     steps._entry.value = 25
-    lab.panel.train.form._fields["patch"]._entry.value = 64
+    lab.panel.train.more.form._fields["patch"]._entry.value = 64
     lab.panel.train.device_combo.choose("cpu")
     lab.click("train_button")
     lab.wait(lambda: lab.enabled("stop_button"))

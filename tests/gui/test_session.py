@@ -44,7 +44,7 @@ READY = {"image": "cells", "annotation": True, "painted": {1: 10, 2: 10}}
         (READY | {"painted": {2: 10, 3: 10}, "target": "cells"}, "Paint some background too"),
         (READY | {"painted": {}, "regions": 1}, "Only background"),
         (READY, "Ready"),
-        (READY | {"engine": "missing"}, "PyTorch is not installed"),
+        (READY | {"problem": "PyTorch is not installed."}, "PyTorch is not installed"),
         (READY | {"trained": True}, "Correct what is wrong"),
     ],
 )
@@ -58,4 +58,4 @@ def test_grey_buttons_have_a_reason():
     assert why_not_train(Facts(**READY)) == ""
     assert "no model" in why_not_predict(Facts(**READY))
     assert why_not_predict(Facts(**READY, trained=True)) == ""
-    assert "PyTorch" in why_not_train(Facts(**READY, engine="missing"))
+    assert "PyTorch" in why_not_train(Facts(**READY, problem="PyTorch is not installed."))

@@ -182,6 +182,7 @@ def test_outputs_follow_the_model_and_change_the_layer(lab):
         assert result.dtype == dtype
         assert result.data.shape == shape
         assert result.data.all()
+        assert ("1 cell." in lab.status) is (output == "cells")
 
 
 def test_live_follows_the_view(person, fake):
@@ -308,7 +309,7 @@ def test_settings_reach_the_engine(lab):
     lab.panel.train.preset_combo.choose("standard")
     lab.panel.train.device_combo.choose("cpu")
     lab.panel.train.basic_form._fields["seconds"]._entry.value = 7
-    lab.panel.train.form._fields["batch"]._entry.value = 3
+    lab.panel.train.more.form._fields["batch"]._entry.value = 3
     lab.panel.train.base_combo.choose("cells-2d")
     lab.train()
     settings = lab.fake.calls[0][2]
@@ -363,6 +364,7 @@ def test_closing_the_window_in_mid_run_is_clean(person, fake, qtbot):
     fake.hold = "train"
     lab.click("train_button")
     lab.wait(lambda: lab.controller.train._model is not None)
+    lab.panel.train.loss_plot.redraw()  # pyqtgraph leaves windows behind, if one lets it
     lab.viewer.close()
     qtbot.waitUntil(lambda: not lab.controller.lane.busy, timeout=20_000)
     assert fake.closed_in == ["annotrain-training"]
@@ -395,7 +397,7 @@ def test_menu_commands_open_the_panel(person, fake):
     predict_view(lab.viewer)
     assert "no model" in controller_of(lab.viewer).session.status
     lab.controller = controller_of(lab.viewer)
-    lab.wait(lambda: lab.controller.engine != "loading")
+    lab.wait(lambda: lab.controller.loaded)
 
 
 def test_the_theme_is_followed(lab):

@@ -44,7 +44,8 @@ class Controller:
         self.panel: Panel | None = None
         self.image: Image | None = None
         self.annotation: Labels | None = None
-        self.engine: Any = "loading"
+        self.loaded = False  # torch and the engine
+        self.problem = ""
         self.train = TrainFlow(self)
         self.predict = PredictFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
@@ -69,6 +70,7 @@ class Controller:
         self.train.show_settings()
         self.refresh_layers()
         self.predict.show_outputs()
+        panel.predict.live_check.setChecked(self.predict.live)
         self._load_engine()
 
     def detach(self) -> None:
@@ -99,8 +101,7 @@ class Controller:
         viewer.events.theme.disconnect(self._themed)
 
     def _load_engine(self) -> None:
-        if self.engine == "ready":
-            self.train.show_settings()
+        if self.loaded:
             return
         self._loading = Job(warm_up, "annotrain-loading")
         self._loading.happened.connect(self._loaded)
@@ -108,11 +109,11 @@ class Controller:
 
     def _loaded(self, event: Event) -> None:
         if isinstance(event, Ready):
-            self.engine = "ready"
+            self.loaded, self.problem = True, ""
             self.train.devices, self.train.bases = event.devices, event.bases
             self.train.show_settings()
         elif isinstance(event, Failed):
-            self.engine = "missing"
+            self.problem = event.sentence
             self.say(event.sentence, problem=True)
         self.refresh()
 
@@ -145,7 +146,7 @@ class Controller:
             regions=self.roster.n_regions() if self.image is not None else 0,
             target=self.session.target,
             trained=self.session.model is not None,
-            engine=self.engine,
+            problem=self.problem,
         )
 
     def painted(self) -> dict[int, int]:
@@ -157,10 +158,10 @@ class Controller:
                 total[value] = total.get(value, 0) + n
         return total
 
-    def tally(self, labels: Labels) -> Tally:
-        """The running count of a labels layer."""
+    def tally(self, labels: Labels, empty: bool = False) -> Tally:
+        """The running count of a labels layer; one that is known to be empty is not looked through."""
         if labels not in self._tallies:
-            self._tallies[labels] = Tally(labels)
+            self._tallies[labels] = Tally(labels, empty)
             self._tallies[labels].counted.connect(self.refresh)
         return self._tallies[labels]
 
@@ -170,8 +171,10 @@ class Controller:
             return
         facts = self.facts()
         present.show(self, self.panel, facts)
-        if self.session.activity == "idle" and not self.session.status:
+        if not self.session.status:
             self.panel.set_status(what_next(facts))
+        elif self.panel.status_label.text() != self.session.status:
+            self.panel.set_status(self.session.status)
 
     def _themed(self, event: Any = None) -> None:
         if self.panel is not None:
@@ -204,7 +207,7 @@ class Controller:
     def _offer_annotations(self) -> None:
         assert self.panel is not None
         offered = [(la.name, la) for la in self.roster.annotations()]
-        partner = self.roster.annotation(self.image) if self.image is not None else None
+        partner = self.roster.partner(self.image) if self.image is not None else None
         self.panel.annotate.annotation_combo.set_items(offered, prefer=partner)
 
     def choose_annotation(self, labels: Labels | None) -> None:
@@ -236,6 +239,7 @@ class Controller:
             self.say(what_next(self.facts()))
             return
         layer = self.roster.new_annotation(self.image, self.session.target == "cells")
+        self.tally(layer, empty=True)
         if self.panel is not None:
             self.panel.annotate.annotation_combo.choose(layer)
         self.roster.viewer.layers.selection.active = layer

@@ -12,6 +12,7 @@ from napari_annotrain.axes import LABEL_AXES
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Failed, Note, Started
 from napari_annotrain.session import why_not_predict
+from napari_annotrain.specs import PredictSpec
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -58,6 +59,13 @@ class PredictFlow:
         self._c.session.predict = self._c.session.predict.model_copy(update={"output": output})
         self.forget_view()
         self.look()
+
+    def set_spec(self, spec: PredictSpec) -> None:
+        """Predict with other settings; what is shown and where it is computed are chosen elsewhere."""
+        session = self._c.session
+        kept = {"output": session.predict.output, "device": session.predict.device}
+        session.predict = spec.model_copy(update=kept)
+        self.forget_view()
 
     def set_live(self, live: bool) -> None:
         """Follow the view, or not."""
@@ -245,7 +253,9 @@ class PredictFlow:
             amount = f" ({done.done:,} of {done.total:,})" if done is not None else ""
             return f"Cancelled: what was predicted{amount} stays."
         note = f" {self._note}" if self._note else ""
-        return f"Predicted {what} in {duration(time.monotonic() - self._started)}.{note}"
+        n_cells = self._progress.n_cells if self._progress is not None else None
+        found = "" if n_cells is None else f": {n_cells:,} cell{'' if n_cells == 1 else 's'}"
+        return f"Predicted {what} in {duration(time.monotonic() - self._started)}{found}.{note}"
 
     def _show_end(self, complete: bool) -> None:
         panel = self._c.panel

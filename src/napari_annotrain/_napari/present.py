@@ -63,6 +63,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (predict.cancel_clicked, controller.predict.cancel),
         (predict.live_toggled, controller.predict.set_live),
         (predict.output_changed, controller.predict.set_output),
+        (predict.spec_changed, controller.predict.set_spec),
     ):
         signal.connect(guarded(command))
 
@@ -100,8 +101,8 @@ def _show_image(controller: "Controller", panel: Panel) -> None:
 
 
 def size_in_words(stack: Stack) -> str:
-    """Such as "40 x 2048 x 2048 px, 2 channels, 0.11 µm"."""
-    words = " × ".join(f"{n:,}" for n in stack.label_shape) + " px"
+    """Such as "40×2048×2048 px · 2 channels · 0.11 µm"."""
+    words = "×".join(str(n) for n in stack.label_shape) + " px"
     if stack.n_channels > 1:
         words += f" · {stack.n_channels} channels"
     if "X" in stack.pixel_um:

@@ -28,7 +28,6 @@ class Roster:
         self._made: WeakKeyDictionary[Image, dict[str, ReferenceType[Any]]] = WeakKeyDictionary()
         self._measured: WeakKeyDictionary[Image, Measured] = WeakKeyDictionary()
         self._left_out: WeakSet[Image] = WeakSet()
-        self._results: WeakSet[Any] = WeakSet()
 
     @property
     def viewer(self) -> Any:
@@ -37,17 +36,11 @@ class Roster:
 
     def images(self) -> list[Image]:
         """Image layers that can be worked on."""
-        return [
-            la for la in self.viewer.layers if isinstance(la, Image) and la not in self._results and not _is_result(la)
-        ]
+        return [la for la in self.viewer.layers if isinstance(la, Image) and "annotrain" not in la.metadata]
 
     def annotations(self) -> list[Labels]:
         """Labels layers that can be painted on."""
-        return [
-            la
-            for la in self.viewer.layers
-            if isinstance(la, Labels) and la not in self._results and not _is_result(la) and not la.multiscale
-        ]
+        return [la for la in self.viewer.layers if isinstance(la, Labels) and not _is_result(la) and not la.multiscale]
 
     def axes(self, image: Image) -> str:
         """Axes of an image: what the user said, else what its layer suggests."""
@@ -69,6 +62,16 @@ class Roster:
     def annotation(self, image: Image) -> Labels | None:
         """The layer an image is annotated on."""
         return self._find("annotation", image, Labels)
+
+    def partner(self, image: Image) -> Labels | None:
+        """The layer an image is annotated on, or one of no other image that would fit it."""
+        own = self.annotation(image)
+        if own is not None:
+            return own
+        shapes = (self.stack(image).label_shape, layers.label_shape(image, self.axes(image)))
+        taken = [self.annotation(other) for other in self.images()]
+        free = (la for la in self.annotations() if not any(la is one for one in taken))
+        return next((la for la in free if la.data.shape in shapes), None)
 
     def regions(self, image: Image) -> Shapes | None:
         """The layer of an image's complete regions."""
@@ -163,10 +166,14 @@ class Roster:
             )
         else:
             layer = Labels(empty, name=name, opacity=opacity, **place)
-        self._results.add(layer)
         self._remember("prediction", image, layer)
         layer.metadata = {"annotrain": "probabilities" if kind == "probabilities" else ""}
+        camera, dims = viewer.scene.camera, viewer.dims
+        seen, n_dims = (camera.center, camera.zoom), dims.ndim
         viewer.layers.insert(index, layer)
+        if dims.ndim > n_dims:  # napari resets the view then; and of the classes, background is the least telling
+            camera.center, camera.zoom = seen
+            dims.set_current_step(0, 1)
         if active is not None and active in viewer.layers:  # whoever paints goes on painting
             viewer.layers.selection.active = active
         return layer

@@ -34,12 +34,15 @@ class Advanced(Event):
         Which image of how many, from 0.
     done, total
         Regions of this image finished, and in all.
+    n_cells
+        Different cells found in all images so far; None when single cells were not asked for.
     """
 
     piece: int
     pieces: int
     done: int
     total: int
+    n_cells: int | None
 
 
 @dataclass
@@ -105,17 +108,24 @@ def training(
 def prediction(model: Any, pieces: Sequence[Piece], spec: PredictSpec) -> Iterator[Event]:
     """Predict some images one after the other, writing each finished region where it belongs."""
     api = engine.load()
+    count = api.output_of(model, spec.output)[0] == "cells"
+    n_cells = 0  # in the images before the present one, whose numbers start again
     try:
         for i, piece in enumerate(pieces):
+            cells: set[int] = set()
             known = piece.measured.of(api, model, piece.stack)
             run = api.iter_prediction(model, piece.stack, spec=spec, region=piece.region, normalisation=known)
             with closing(run) as events:
                 for event in events:
                     if isinstance(event, TileDone):
                         piece.canvas[(..., *event.write)] = event.result
-                        yield Advanced(i, len(pieces), event.done, event.total)
+                        if count:
+                            cells.update(np.unique(event.result).tolist())
+                        found = n_cells + len(cells - {0}) if count else None
+                        yield Advanced(i, len(pieces), event.done, event.total, found)
                     elif not isinstance(event, Done):
                         yield event
+            n_cells += len(cells - {0})
         yield Done(None)
     finally:
         api.release_memory()

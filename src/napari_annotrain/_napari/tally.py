@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 #: Longest count at a time, so that painting never waits for it.
 MOST_SECONDS = 0.015
 DEBOUNCE_MS = 250
+#: While a long count goes on, what is known is told so often.
+TELL_SECONDS = 0.5
 #: Up to so many planes, all are counted again after an undo or a refresh.
 FEW_PLANES = 16
 
@@ -20,11 +23,12 @@ class Tally(QObject):
 
     counted = Signal()
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, empty: bool = False) -> None:
         super().__init__()
         self._layer = layer
         self._planes: dict[tuple[int, ...], dict[int, int]] = {}
-        self._due: set[tuple[int, ...]] = set(self._all_planes())
+        self._due: set[tuple[int, ...]] = set() if empty else set(self._all_planes())
+        self._told = 0.0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._step)
@@ -68,8 +72,8 @@ class Tally(QObject):
 
     def _redrawn(self, event: Any = None) -> None:
         """Undo and redo redraw without saying what they changed."""
-        few = len(self._planes) <= FEW_PLANES
-        self._due.update(plane for plane, counts in self._planes.items() if counts or few)
+        planes = prod(self._layer.data.shape[:-2])
+        self._due.update(self._all_planes() if planes <= FEW_PLANES else (p for p, n in self._planes.items() if n))
         self._timer.start(DEBOUNCE_MS)
 
     def _replaced(self, event: Any = None) -> None:
@@ -83,7 +87,9 @@ class Tally(QObject):
             self._count(self._due.pop())
         if self._due:
             self._timer.start(0)
-        self.counted.emit()
+        if not self._due or until > self._told + TELL_SECONDS:
+            self._told = until
+            self.counted.emit()
 
     def _count(self, index: tuple[int, ...]) -> None:
         plane = np.asarray(self._layer.data[index])

@@ -54,7 +54,7 @@ class TrainFlow:
             return
         choices = [(NOTHING, "nothing")]
         if session.model is not None:
-            choices.append((LAST_MODEL, f"my last model ({session.model.name})"))
+            choices.append((LAST_MODEL, "my last model"))
         choices += [(name, name) for name in self.bases]
         wanted = session.base
         panel.train.base_combo.set_choices(choices)
@@ -123,7 +123,7 @@ class TrainFlow:
         self._forget_run()
         if self._c.panel is not None:
             self._c.panel.train.loss_plot.clear()
-            self._c.panel.train.run_label.setText("Preparing ...")
+            self._c.panel.train.set_run_line("Preparing ...")
 
     def stop(self) -> None:
         """Stop after the present step; the best model so far is kept."""
@@ -162,7 +162,7 @@ class TrainFlow:
         if 0.02 < event.fraction < 1:
             words.append(time_left(event.seconds * (1 - event.fraction) / event.fraction))
         line = " · ".join(word for word in words if word)
-        self._c.panel.train.run_label.setText(line)
+        self._c.panel.train.set_run_line(line)
         score = "" if self._score is None else f" · score {self._score:.2f}"
         self._c.panel.set_summary("Train", f"training · {duration(event.seconds)}{score}")
 
@@ -187,7 +187,7 @@ class TrainFlow:
             c.predict.after_training()
         c.session.activity = "idle"
         if c.panel is not None and step is None:
-            c.panel.train.run_label.setText("")
+            c.panel.train.set_run_line("")
         c.refresh()
 
     def _say_end(

@@ -37,10 +37,10 @@ class AnnotateStep(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.target_combo = ChoiceCombo("target_combo", [("classes", "classes"), ("cells", "single cells")])
+        self.target_combo = ChoiceCombo("target_combo", [("classes", "classes"), ("cells", "cells")])
         self.target_combo.setToolTip(
             "classes: every cell of a kind in the same colour.\n"
-            "single cells: every cell in a colour of its own; the model learns to keep touching cells apart."
+            "cells: every cell in a colour of its own; the model learns to keep touching cells apart."
         )
         self.annotation_combo = ItemCombo("annotation_combo", empty="(none yet)")
         self.annotation_combo.setToolTip("The labels layer you paint on.")
@@ -85,7 +85,7 @@ class AnnotateStep(QWidget):
 
     def _build(self) -> None:
         form = form_layout()
-        form.addRow(words("I paint"), row_of((self.target_combo, 1), (self.new_annotation_button, 1)))
+        form.addRow(words("I paint"), row_of((self.target_combo, 1), (self.new_annotation_button, 0)))
         form.addRow(words("On"), self.annotation_combo)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(4, 2, 4, 8)

@@ -29,7 +29,7 @@ class ElidedLabel(QLabel):
         return self._full
 
     def _elide(self) -> None:
-        room = max(self.width() - 2, 0)
+        room = max(self.width() - 6, 0)
         super().setText(self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, room))
 
 

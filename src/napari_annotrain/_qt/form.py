@@ -8,7 +8,7 @@ from magicgui.widgets import create_widget
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGroupBox, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_annotrain._qt.fold import WheelGuard
 from napari_annotrain._qt.layout import faint_label, form_layout, row_of, words
@@ -84,10 +84,11 @@ class SpecForm(QWidget):
         column.addWidget(self.problem_label)
 
     def _group(self, name: str, value: Any) -> QWidget:
-        box = QGroupBox((type(value).__doc__ or name).strip().splitlines()[0].rstrip("."))
+        box = QWidget()
         inner = SpecForm(value, parent=box)
         layout = QVBoxLayout(box)
-        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setContentsMargins(0, 6, 0, 0)
+        layout.addWidget(faint_label((type(value).__doc__ or name).strip().splitlines()[0]))
         layout.addWidget(inner)
         self._groups[name] = inner
         inner.changed.connect(self._edited)
@@ -134,6 +135,7 @@ class Field(QWidget):
         self._check = QCheckBox() if optional else None
         native = self._entry if isinstance(self._entry, QLineEdit) else self._entry.native
         native.setMinimumWidth(50)
+        native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.title = str(info.title)
         if _unit(info) and isinstance(native, QDoubleSpinBox):
             native.setSuffix(f" {_unit(info)}")

@@ -47,7 +47,7 @@ class Panel(QWidget):
     def _build(self) -> None:
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.setContentsMargins(6, 0, 6, 0)
+        column.setContentsMargins(3, 0, 3, 0)
         column.setSpacing(0)
         for fold in self.folds.values():
             column.addWidget(fold)

@@ -78,7 +78,7 @@ class LossPlot(QWidget):
         score = f" {self.score[1][-1]:.2f}" if self.score[1] else ""
         return (
             f"<span style='color:{LOSS_COLOUR}'>■</span> loss{loss} &nbsp; "
-            f"<span style='color:{SCORE_COLOUR}'>■</span> validation score{score} &nbsp; over seconds"
+            f"<span style='color:{SCORE_COLOUR}'>■</span> validation score{score}"
         )
 
     def _schedule(self) -> None:
@@ -95,9 +95,10 @@ class LossPlot(QWidget):
         plot.hideButtons()
         plot.setMouseEnabled(x=False, y=False)
         plot.setMinimumWidth(60)
-        plot.setYRange(0, 1, padding=0.05)
+        plot.setYRange(0, 1, padding=0.12)
         plot.setAntialiasing(True)
         plot.getAxis("left").setWidth(28)
+        plot.getAxis("bottom").tickStrings = _seconds
         plot.getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
         plot.showGrid(y=True, alpha=0.15)
         self._curves = (
@@ -117,3 +118,7 @@ class LossPlot(QWidget):
             axis.setPen(self._theme.faint)
             axis.setTextPen(self._theme.faint)
             axis.setStyle(tickLength=-4, tickTextOffset=2)
+
+
+def _seconds(values: list[float], scale: float, spacing: float) -> list[str]:
+    return [f"{value:g} s" for value in values]

@@ -4,15 +4,12 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QProgressBar, QVBoxLayout, QWidget
 
 from napari_annotrain._qt.combos import ChoiceCombo
-from napari_annotrain._qt.layout import GAP, allow, button, faint_label, form_layout, row_of, words
+from napari_annotrain._qt.layout import GAP, allow, button, form_layout, row_of, words
+from napari_annotrain._qt.more import MoreSettings
+from napari_annotrain.specs import PredictSpec
 
 #: What each button predicts, as carried by `PredictStep.predict_clicked`.
 VIEW, SLICE, STACK, IMAGES = "view", "slice", "stack", "images"
-OUTPUTS = {
-    "classes": "classes",
-    "cells": "single cells",
-    "probabilities": "probabilities",
-}
 
 
 class PredictStep(QWidget):
@@ -22,6 +19,7 @@ class PredictStep(QWidget):
     cancel_clicked = Signal()
     live_toggled = Signal(bool)
     output_changed = Signal(object)
+    spec_changed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -34,18 +32,21 @@ class PredictStep(QWidget):
         self.live_check = QCheckBox("Live")
         self.live_check.setObjectName("live_check")
         self.live_check.setToolTip("Predicts what you see again whenever you move, or when there is a new model.")
-        self.output_combo = ChoiceCombo("output_combo", list(OUTPUTS.items())[:2])
-        self.output_combo.setToolTip("What the prediction layer shows.")
+        self.output_combo = ChoiceCombo("output_combo", [("classes", "classes"), ("cells", "cells")])
+        self.output_combo.setToolTip(
+            "classes: one colour a class; cells: a colour for every cell; probabilities: how sure the model is."
+        )
         self.cancel_button = button("cancel_button", "Cancel", "Stops predicting; what is done stays.")
         self.progress_bar = QProgressBar()
         self.progress_bar.setObjectName("progress_bar")
-        self.line_label = faint_label(name="predict_label")
+        self.more = MoreSettings("more_predict_button", PredictSpec(), only=("tile", "precision"))
         self._build()
         for what, made in self.buttons.items():
             made.clicked.connect(lambda _=False, what=what: self.predict_clicked.emit(what))
         self.cancel_button.clicked.connect(lambda: self.cancel_clicked.emit())
         self.live_check.toggled.connect(self.live_toggled)
         self.output_combo.choice_changed.connect(self.output_changed)
+        self.more.changed.connect(self.spec_changed)
         self.set_progress(0, 1, "")
 
     def _build(self) -> None:
@@ -62,12 +63,11 @@ class PredictStep(QWidget):
         whole.addLayout(grid)
         whole.addLayout(form)
         whole.addWidget(row_of((self.progress_bar, 1), self.cancel_button))
-        whole.addWidget(self.line_label)
-        self.line_label.hide()
+        whole.addWidget(self.more)
 
     def set_outputs(self, outputs: Sequence[str]) -> None:
         """Offer kinds of output, the model's own first."""
-        self.output_combo.set_choices([(name, OUTPUTS.get(name, name)) for name in outputs])
+        self.output_combo.set_choices([(name, name) for name in outputs])
 
     def set_progress(self, done: int, total: int, text: str) -> None:
         """Show how far it is; `text` stands in the bar."""
@@ -75,11 +75,6 @@ class PredictStep(QWidget):
         self.progress_bar.setValue(done)
         self.progress_bar.setFormat(text.replace("%", "%%"))
         self.progress_bar.setTextVisible(bool(text))
-
-    def set_line(self, text: str) -> None:
-        """Say one thing about the last prediction."""
-        self.line_label.setText(text)
-        self.line_label.setVisible(bool(text))
 
     def set_running(self, why_not_predict: str, why_not_all: str, why_not_cancel: str) -> None:
         """Enable what can be done now; what cannot says why."""

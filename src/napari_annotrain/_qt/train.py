@@ -1,11 +1,12 @@
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QToolButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_annotrain._qt.combos import ChoiceCombo
 from napari_annotrain._qt.form import SpecForm
 from napari_annotrain._qt.layout import allow, button, faint_label, form_layout, row_of, words
+from napari_annotrain._qt.more import MoreSettings
 from napari_annotrain._qt.plot import LossPlot
 from napari_annotrain.specs import PRESETS, Device, TrainSpec
 
@@ -34,22 +35,15 @@ class TrainStep(QWidget):
         self.stop_button = button("stop_button", "Stop", "Ends training; the best model so far is kept.")
         self.loss_plot = LossPlot()
         self.run_label = faint_label(name="run_label")
-        self.more_button = QToolButton()
-        self.more_button.setObjectName("more_train_button")
+        self.run_label.hide()
         self.basic_form = SpecForm(TrainSpec(), only=("seconds",))
-        self._form: SpecForm | None = None  # thirty entries: grown when they are first looked at
-        self._spec = self._default = TrainSpec()
+        self.more = MoreSettings("more_train_button", TrainSpec(), hide=("device", "seconds"))
         self.open_button = button("open_model_button", "Open model...", "Takes a model that was saved before.")
         self.save_button = button("save_model_button", "Save model...", "Saves the model that predicts.")
         self._build()
         self._connect()
 
     def _build(self) -> None:
-        self.more_button.setText("More settings")
-        self.more_button.setCheckable(True)
-        self.more_button.setAutoRaise(True)
-        self.more_button.setArrowType(Qt.ArrowType.RightArrow)
-        self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         form = form_layout()
         form.addRow(words("Start from"), self.base_combo)
         form.addRow(words("Network"), self.preset_combo)
@@ -63,7 +57,7 @@ class TrainStep(QWidget):
         whole.addWidget(self.loss_plot)
         whole.addWidget(self.run_label)
         whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1)))
-        whole.addWidget(self.more_button)
+        whole.addWidget(self.more)
 
     def _connect(self) -> None:
         self.train_button.clicked.connect(lambda: self.train_clicked.emit())
@@ -74,20 +68,12 @@ class TrainStep(QWidget):
         self.preset_combo.choice_changed.connect(self.preset_changed)
         self.device_combo.choice_changed.connect(self.device_changed)
         self.basic_form.changed.connect(self.spec_changed)
-        self.more_button.toggled.connect(self._unfold)
+        self.more.changed.connect(self.spec_changed)
 
-    @property
-    def form(self) -> SpecForm:
-        """All the other settings."""
-        if self._form is None:
-            self._form = SpecForm(self._default, hide=("device", "seconds"))
-            self._form.add_reset()
-            self._form.show_value(self._spec)
-            self._form.setEnabled(self.basic_form.isEnabled())
-            self._form.changed.connect(self.spec_changed)
-            self._form.hide()
-            self.layout().addWidget(self._form)
-        return self._form
+    def set_run_line(self, text: str) -> None:
+        """Say how the run is going: elapsed, steps, device, time left."""
+        self.run_label.setText(text)
+        self.run_label.setVisible(bool(text))
 
     def set_devices(self, devices: Sequence[tuple[Device, str]]) -> None:
         """Offer devices: value and words."""
@@ -95,21 +81,13 @@ class TrainStep(QWidget):
 
     def set_spec(self, spec: TrainSpec, new_default: bool = False) -> None:
         """Show settings; as `new_default` they are also what the reset button goes back to."""
-        self._spec = spec
-        self._default = spec if new_default else self._default
-        for form in (self._form, self.basic_form):
-            if form is not None:
-                form.set_value(spec) if new_default else form.show_value(spec)
+        self.more.set_spec(spec, new_default)
+        self.basic_form.set_value(spec) if new_default else self.basic_form.show_value(spec)
 
     def set_running(self, running: bool, why_not_train: str, why_not_stop: str) -> None:
         """Enable what can be done now; what cannot says why."""
         allow(self.train_button, why_not_train)
         allow(self.stop_button, why_not_stop)
-        for widget in (self.base_combo, self.preset_combo, self.device_combo, self._form, self.basic_form):
-            if widget is not None:
-                widget.setEnabled(not running)
+        for widget in (self.base_combo, self.preset_combo, self.device_combo, self.more, self.basic_form):
+            widget.setEnabled(not running)
         allow(self.open_button, "Wait until the run has ended." if running else "")
-
-    def _unfold(self, shown: bool) -> None:
-        self.form.setVisible(shown)
-        self.more_button.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)

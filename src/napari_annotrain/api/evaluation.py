@@ -7,9 +7,12 @@ from napari_annotrain import metrics
 from napari_annotrain.api.sources import Source, is_path, one_stack
 from napari_annotrain.data.pairs import pair_files, stem
 from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import Note, OnEvent
 
 
-def evaluate(prediction: Source, truth: Source, kind: str = "cells", min_size: int = 0) -> dict[str, Any]:
+def evaluate(
+    prediction: Source, truth: Source, kind: str = "cells", min_size: int = 0, on_event: OnEvent | None = None
+) -> dict[str, Any]:
     """Compare predicted labels with ground truth (0 = background).
 
     Parameters
@@ -20,6 +23,8 @@ def evaluate(prediction: Source, truth: Source, kind: str = "cells", min_size: i
         ``"cells"``: objects. ``"classes"``: pixels.
     min_size
         Objects of fewer pixels are ignored on both sides (cells only).
+    on_event
+        Called with a `Note` on files that have no partner.
 
     Returns
     -------
@@ -35,7 +40,10 @@ def evaluate(prediction: Source, truth: Source, kind: str = "cells", min_size: i
     if min_size < 0:
         raise AnnotrainError("The least size of objects is negative: give 0 or more pixels.")
     if is_path(prediction) and is_path(truth):
-        pairs = [(stem(p), p, t) for p, t in pair_files(prediction, truth)[0]]
+        files, notes = pair_files(prediction, truth, ("prediction", "truth"))
+        pairs = [(stem(p), p, t) for p, t in files]
+        for text in notes if on_event else ():
+            on_event(Note(text))
     else:
         pairs = [("image", prediction, truth)]
     return metrics.summarise({name: _compare(name, p, t, kind, min_size) for name, p, t in pairs})

@@ -15,7 +15,7 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Done, Event, Note, OnEvent, TileDone
 from napari_annotrain.inference import segment as segmenting
 from napari_annotrain.net.model import Model
-from napari_annotrain.specs import Output, PredictSpec, check_choice, parse_memory
+from napari_annotrain.specs import Device, Output, Precision, PredictSpec, check_choice, parse_memory
 from napari_annotrain.store.models import load_model
 
 
@@ -95,6 +95,8 @@ def predict_spec(
     AnnotrainError
         One of them is not possible; the sentence names the possible ones.
     """
+    for name, value, choices in (("device", device, Device), ("precision", precision, Precision)):
+        check_choice(name, value, choices)
     if output is not None:
         check_choice("output", output, Output)
     if str(tile) not in ("auto", "whole"):

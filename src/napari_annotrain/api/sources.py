@@ -32,6 +32,8 @@ def annotated_images(
         differ in length.
     """
     if is_path(images) and is_path(annotations):
+        if Path(images).resolve() == Path(annotations).resolve():
+            raise AnnotrainError(f"{images} is given as image and as annotation: keep the two in different places.")
         pairs, notes = pair_files(images, annotations)
         return [annotated_image(*pair, axes, dense) for pair in pairs], notes
     images, annotations = (list(s) if isinstance(s, list | tuple) else [s] for s in (images, annotations))

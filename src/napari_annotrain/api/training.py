@@ -14,7 +14,7 @@ from napari_annotrain.data.dataset import AnnotatedDataset, build_dataset
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Done, Event, Note, OnEvent, Started, Validated
 from napari_annotrain.net.model import Card, Model
-from napari_annotrain.specs import NetSpec, Target, TrainSpec, check_choice, find_preset
+from napari_annotrain.specs import Device, NetSpec, Target, TrainSpec, check_choice, find_preset
 from napari_annotrain.store.models import check_model_path, load_model, save_model, shipped_models
 from napari_annotrain.store.states import load_state, save_state
 from napari_annotrain.tiles.geometry import geometry
@@ -87,6 +87,7 @@ def train(
         goes on.
     """
     check_choice("target", target, Target)
+    check_choice("device", device, Device)
     spec = find_preset(preset).train.model_copy(update=_limits(seconds, steps, seed, device))
     state = card = None
     if out is not None:

@@ -52,8 +52,17 @@ def list_images(path: str | Path) -> list[Path]:
     return sorted(found, key=lambda entry: _natural(entry.name))
 
 
-def pair_files(images: str | Path, annotations: str | Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+def pair_files(
+    images: str | Path, annotations: str | Path, words: tuple[str, str] = ("image", "annotation")
+) -> tuple[list[tuple[Path, Path]], list[str]]:
     """Find the annotation of each image: two files are a pair, in folders those of the same stem are.
+
+    Parameters
+    ----------
+    images, annotations
+        Files or folders.
+    words
+        What the two are called in sentences.
 
     Returns
     -------
@@ -65,11 +74,9 @@ def pair_files(images: str | Path, annotations: str | Path) -> tuple[list[tuple[
     Raises
     ------
     AnnotrainError
-        A path does not exist, holds no image or two of one stem, both are the same, or nothing matches.
+        A path does not exist, holds no image or two of one stem, or nothing matches.
     """
     image_paths, annotation_paths = list_images(images), list_images(annotations)
-    if Path(images).resolve() == Path(annotations).resolve():
-        raise AnnotrainError(f"{images} is given as image and as annotation: keep the two in different places.")
     if image_paths == [Path(images)] and annotation_paths == [Path(annotations)]:
         return [(image_paths[0], annotation_paths[0])], []
     by_stem = _by_stem(image_paths)
@@ -77,12 +84,12 @@ def pair_files(images: str | Path, annotations: str | Path) -> tuple[list[tuple[
     pairs = [(path, other[key]) for key, path in by_stem.items() if key in other]
     if not pairs:
         raise AnnotrainError(
-            f"No annotation in {annotations} is named like an image in {images}: "
+            f"No {words[1]} in {annotations} is named like any {words[0]} in {images}: "
             f"name the one for {image_paths[0].name} the same, {stem(image_paths[0])}.tif."
         )
     notes = [
-        _note([path for key, path in by_stem.items() if key not in other], "image", "annotation"),
-        _note([path for key, path in other.items() if key not in by_stem], "annotation", "image"),
+        _note([path for key, path in by_stem.items() if key not in other], *words),
+        _note([path for key, path in other.items() if key not in by_stem], *words[::-1]),
     ]
     return pairs, [note for note in notes if note]
 
@@ -116,4 +123,4 @@ def _note(left: Sequence[Path], what: str, missing: str) -> str:
     names = ", ".join(path.name for path in left[:MOST_NAMES])
     more = f" and {len(left) - MOST_NAMES} more" if len(left) > MOST_NAMES else ""
     count = f"1 {what} is" if len(left) == 1 else f"{len(left)} {what}s are"
-    return f"{count} left out, without an {missing} of the same name: {names}{more}."
+    return f"{count} left out, without {missing} of the same name: {names}{more}."

@@ -1,0 +1,64 @@
+# Two commands do everything on a machine that has Python 3.11 or newer: make demo and make test.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export PYTHON
+
+bin := .venv/bin
+# What make test leaves out, and what make check leaves out: the only place that says so.
+every_test := not nightly
+quick_tests := not nightly and not slow
+# A virtual screen where there is none.
+ifeq ($(shell uname)$(DISPLAY),Linux)
+screen := QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1000x24"
+endif
+# Images from real microscopes, where this machine has them; without them their tests say so and skip.
+ifneq ($(wildcard ../shared/data),)
+export ANNOTRAIN_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: help demo test check lint bench docs screenshots nightly clean libraries
+
+help: ## say what there is to make
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1 /' | while read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
+
+demo: libraries ## annotate, train and predict sample cells in napari (without a display: into demo-output/)
+	$(bin)/annotrain demo
+
+test: libraries lint ## lint, types, floors, then every test, the window included
+	$(screen) $(bin)/python -m pytest -m "$(every_test)" --cov --cov-report=term:skip-covered
+
+check: libraries lint ## the same without the slow tests
+	$(screen) $(bin)/python -m pytest -m "$(quick_tests)"
+
+lint: .venv/.ready
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+nightly: libraries ## the tests that take many minutes
+	$(screen) $(bin)/python -m pytest -m nightly
+
+bench: .venv/.ready ## measure, and write the numbers into docs/benchmarks.md
+	$(bin)/python -m benchmarks
+
+docs: .venv/.ready ## the documentation as a website, in site/
+	$(bin)/python docs/settings.py
+	$(bin)/mkdocs build --strict --quiet
+
+ifneq ($(wildcard scripts/screenshots.py),)
+screenshots: libraries
+	$(screen) $(bin)/python scripts/screenshots.py
+endif
+
+clean: ## remove what the other targets made, .venv excepted
+	rm -rf demo-output site dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests examples benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+libraries: .venv/.ready
+	@scripts/set_up.sh libraries
+
+.venv/.ready: pyproject.toml constraints-dev.txt
+	@scripts/set_up.sh environment

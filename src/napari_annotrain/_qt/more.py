@@ -1,0 +1,52 @@
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QToolButton, QVBoxLayout, QWidget
+
+from napari_annotrain._qt.form import SpecForm
+from napari_annotrain.specs import Spec
+
+
+class MoreSettings(QWidget):
+    """Settings most people leave alone: a form that folds out, grown when it is first looked at."""
+
+    changed = Signal(object)
+
+    def __init__(self, name: str, spec: Spec, hide: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self._spec = self._default = spec
+        self._hide, self._only = hide, only
+        self._form: SpecForm | None = None
+        self.button = QToolButton()
+        self.button.setObjectName(name)
+        self.button.setText("More settings")
+        self.button.setToolTip("Settings that most people leave as they are.")
+        self.button.setCheckable(True)
+        self.button.setAutoRaise(True)
+        self.button.setArrowType(Qt.ArrowType.RightArrow)
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.button)
+        self.button.toggled.connect(self._unfold)
+
+    @property
+    def form(self) -> SpecForm:
+        """The form itself."""
+        if self._form is None:
+            self._form = SpecForm(self._default, hide=self._hide, only=self._only)
+            self._form.add_reset()
+            self._form.show_value(self._spec)
+            self._form.changed.connect(self.changed)
+            self._form.hide()
+            self.layout().addWidget(self._form)
+        return self._form
+
+    def set_spec(self, spec: Spec, new_default: bool = False) -> None:
+        """Show settings; as `new_default` they are also what Reset goes back to."""
+        self._spec = spec
+        self._default = spec if new_default else self._default
+        if self._form is not None:
+            self._form.set_value(spec) if new_default else self._form.show_value(spec)
+
+    def _unfold(self, shown: bool) -> None:
+        self.form.setVisible(shown)
+        self.button.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
