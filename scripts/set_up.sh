@@ -46,8 +46,8 @@ environment() {
     "$python" -m venv --clear .venv
   fi
   echo "Installing the development environment (some minutes the first time) ..."
-  .venv/bin/python -m pip install -q -c constraints-dev.txt --upgrade pip
-  .venv/bin/python -m pip install -q -c constraints-dev.txt --group dev -e .
+  .venv/bin/python -m pip install -qq -c constraints-dev.txt --upgrade pip
+  .venv/bin/python -m pip install -qq -c constraints-dev.txt --group dev -e .
   touch .venv/.ready
 }
 

@@ -28,6 +28,17 @@ def draw_discs(shape=(64, 72), seed=0, discs=((20, 20, 9), (40, 52, 12))):
     return image.clip(0).astype(np.uint16), labels
 
 
+def train_on_discs(target):
+    """A model of the preset `fast` that has seen four discs, on patches small enough for a test."""
+    from napari_annotrain import api
+
+    image, labels = draw_discs((128, 128), discs=[(30, 30, 14), (30, 90, 12), (90, 40, 16), (95, 95, 10)])
+    truth = labels if target == "cells" else (labels > 0).astype(np.uint8)
+    annotated = AnnotatedImage(Stack.of(image), Stack.of(truth), dense=True)
+    spec = TrainSpec(seconds=None, steps=30, patch=64, batch=4, device="cpu")
+    return list(api.iter_training([annotated], target=target, spec=spec))[-1].result
+
+
 @pytest.fixture
 def discs():
     return draw_discs()

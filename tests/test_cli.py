@@ -7,7 +7,8 @@ import pytest
 import tifffile
 
 from napari_annotrain import cli
-from tests.conftest import draw_discs
+from napari_annotrain.store.models import save_model
+from tests.conftest import draw_discs, train_on_discs
 
 
 @pytest.fixture
@@ -23,13 +24,7 @@ def files(tmp_path):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    image, labels = draw_discs((128, 128), discs=[(30, 30, 14), (30, 90, 12), (90, 40, 16), (95, 95, 10)])
-    tifffile.imwrite(folder / "i.tif", image)
-    tifffile.imwrite(folder / "l.tif", labels.astype(np.uint16))
-    arguments = [folder / "i.tif", folder / "l.tif", "-o", folder / "m.safetensors"]
-    assert run("train", *arguments, "--dense", "--target", "cells", "--steps", 25, "--device", "cpu") == 0
-    return folder / "m.safetensors"
+    return save_model(train_on_discs("cells"), tmp_path_factory.mktemp("model") / "m.safetensors")
 
 
 def run(*words):
@@ -43,7 +38,13 @@ def complaint(capsys):
     return said[-1]
 
 
-def test_train_predict_evaluate_from_folder_to_scores(files, model, capsys):
+def test_a_folder_of_images_trains_a_model(files):
+    arguments = [files / "images", files / "labels", "-o", files / "m.safetensors"]
+    assert run("train", *arguments, "--dense", "--target", "cells", "--steps", 2, "--device", "cpu") == 0
+    assert run("models", "show", files / "m.safetensors") == 0
+
+
+def test_predict_and_evaluate_from_folder_to_scores(files, model, capsys):
     assert run("predict", model, files / "images", "-o", files / "out", "--device", "cpu") == 0
     assert sorted(p.name for p in (files / "out").iterdir()) == ["a.tif", "b.tif"]
     assert tifffile.imread(files / "out" / "a.tif").dtype == np.uint8, "the smallest type that holds the ids"

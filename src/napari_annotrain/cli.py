@@ -264,14 +264,16 @@ def demo(*, headless: bool = False, out: str = "demo-output") -> None:
     out
         Folder for the results.
     """
-    command = [sys.executable, "-m", "napari_annotrain._napari.demo", out, *["--headless"] * headless]
-    headless = headless or (sys.platform.startswith("linux") and not _has_display())
-    if headless and not _has_display():
-        command = ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24", *command[:-1], *{command[-1], "--headless"}]
+    environment = dict(os.environ)
+    command = [sys.executable, "-m", "napari_annotrain._napari.demo", out]
+    if sys.platform.startswith("linux") and (headless or not _has_display()):
+        headless = True
+        command = ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24", *command]
+        environment["QT_QPA_PLATFORM"] = "xcb"
     try:
-        code = subprocess.run(command, check=False).returncode
+        code = subprocess.run([*command, *["--headless"] * headless], env=environment, check=False).returncode
     except FileNotFoundError:
-        raise AnnotrainError("There is no display: install xvfb (apt install xvfb) to run on a virtual one.") from None
+        raise AnnotrainError("A virtual screen is needed: install xvfb (apt install xvfb), or use a display.") from None
     if code:
         raise AnnotrainError(
             f"The demo ended early (exit code {code}): is napari installed (pip install 'napari-annotrain[all]')?"

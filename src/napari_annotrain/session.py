@@ -96,6 +96,8 @@ class Facts:
         Name of the chosen image; empty without one.
     annotation
         Whether an annotation layer is chosen.
+    others
+        Number of ticked images that have an annotation.
     painted
         Pixels by annotation value, over the images to train on; 0 left out.
     regions
@@ -106,6 +108,7 @@ class Facts:
 
     image: str = ""
     annotation: bool = False
+    others: int = 0
     painted: Mapping[int, int] | None = None
     regions: int = 0
     target: Target = "classes"
@@ -137,7 +140,7 @@ def why_not_train(facts: Facts) -> str:
     """Why the Train button is grey; empty when it is not."""
     if not facts.image:
         return "There is no image to train on yet."
-    if not facts.annotation:
+    if not facts.annotation and not facts.others:
         return "There is no annotation yet: press + New layer and paint."
     return facts.problem
 

@@ -10,7 +10,7 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Done, Note, Started, Step, TileDone
 from napari_annotrain.specs import PredictSpec, TrainSpec
 from napari_annotrain.store.models import load_model
-from tests.conftest import draw_discs
+from tests.conftest import draw_discs, train_on_discs
 
 FEW = {"steps": 3, "device": "cpu"}
 
@@ -18,8 +18,7 @@ FEW = {"steps": 3, "device": "cpu"}
 @pytest.fixture(scope="module")
 def model():
     """A `fast` model that has learned discs a little."""
-    image, labels = draw_discs((128, 128), discs=[(30, 30, 14), (30, 90, 12), (90, 40, 16), (95, 95, 10)])
-    return at.train(image, (labels > 0).astype(np.uint8), dense=True, steps=25, device="cpu")
+    return train_on_discs("classes")
 
 
 def test_the_verbs_turn_arrays_into_arrays(model):
@@ -270,3 +269,28 @@ def test_a_training_range_is_used_for_other_images():
 def test_images_are_not_their_own_annotation(tmp_path):
     with pytest.raises(AnnotrainError, match="keep the two in different places"):
         at.train(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("output", ["classes", "cells", "probabilities"])
+def test_a_zarr_result_is_streamed_lazy_and_equal(model, tmp_path, output):
+    dask = pytest.importorskip("dask.array")
+    stack = np.stack([draw_discs((80, 90), seed=s)[0] for s in range(3)])
+    expected = at.predict(model, stack, output=output, tile=32)
+    out = at.predict(model, dask.from_array(stack, chunks=(1, 40, 90)), output=output, tile=32, out=tmp_path / "o.zarr")
+    assert np.array_equal(np.asarray(out[...]), expected)
+    assert isinstance(out, np.ndarray) is (output == "cells")
+    assert [p.name for p in tmp_path.iterdir()] == ["o.zarr"]
+    with pytest.raises(AnnotrainError, match="exists already"):
+        at.predict(model, stack, out=tmp_path / "o.zarr")
+    at.predict(model, stack[:1], out=tmp_path / "o.zarr", overwrite=True)
+
+
+def test_a_failing_prediction_leaves_nothing_under_the_results_name(model, tmp_path, monkeypatch):
+    def broken(*args):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("napari_annotrain.inference.predictor.Predictor.probabilities", broken)
+    for name in ("o.zarr", "o.tif"):
+        with pytest.raises(RuntimeError):
+            at.predict(model, draw_discs()[0], out=tmp_path / name)
+    assert not list(tmp_path.iterdir())

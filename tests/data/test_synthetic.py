@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import ndimage as ndi
@@ -83,7 +85,7 @@ def test_a_nucleus_reaches_over_several_planes_but_not_all():
 def test_ids_follow_the_cells_through_the_movie():
     labels = cell_movie((5, 160, 160), n_cells=12, seed=2)[1]
     moved = []
-    for before, after in zip(labels[:-1], labels[1:], strict=True):
+    for before, after in pairwise(labels):
         for k in np.intersect1d(before, after)[1:]:
             here, there = ndi.center_of_mass(before == k), ndi.center_of_mass(after == k)
             moved.append(np.hypot(*np.subtract(here, there)))

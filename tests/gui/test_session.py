@@ -56,6 +56,7 @@ def test_grey_buttons_have_a_reason():
     assert "no image" in why_not_train(Facts())
     assert "no annotation" in why_not_train(Facts(image="cells"))
     assert why_not_train(Facts(**READY)) == ""
+    assert why_not_train(Facts(image="cells", others=1)) == ""
     assert "no model" in why_not_predict(Facts(**READY))
     assert why_not_predict(Facts(**READY, trained=True)) == ""
     assert "PyTorch" in why_not_train(Facts(**READY, problem="PyTorch is not installed."))

@@ -142,6 +142,7 @@ class Controller:
         return Facts(
             image=self.image.name if self.image is not None else "",
             annotation=self.annotation is not None,
+            others=sum(ticked for _, ticked in self.roster.candidates()),
             painted=self.painted(),
             regions=self.roster.n_regions() if self.image is not None else 0,
             target=self.session.target,

@@ -55,8 +55,7 @@ def button(name: str, text: str, tip: str) -> QPushButton:
     made.setObjectName(name)
     made.setProperty("tip", tip)
     made.setToolTip(tip)
-    made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    made.setMinimumWidth(40)
+    made.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)  # grows, but never cuts its words
     return made
 
 

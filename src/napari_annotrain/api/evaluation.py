@@ -42,8 +42,9 @@ def evaluate(
     if is_path(prediction) and is_path(truth):
         files, notes = pair_files(prediction, truth, ("prediction", "truth"))
         pairs = [(stem(p), p, t) for p, t in files]
-        for text in notes if on_event else ():
-            on_event(Note(text))
+        tell = on_event or (lambda event: None)
+        for text in notes:
+            tell(Note(text))
     else:
         pairs = [("image", prediction, truth)]
     return metrics.summarise({name: _compare(name, p, t, kind, min_size) for name, p, t in pairs})

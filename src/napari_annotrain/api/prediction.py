@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 
 from napari_annotrain.api.sources import Source, is_path, one_stack
 from napari_annotrain.data.files import open_stack
 from napari_annotrain.data.normalise import Normalisation, measure
 from napari_annotrain.data.pairs import list_images, stem
 from napari_annotrain.data.stack import Stack, paste
-from napari_annotrain.data.writing import check_writable, write_array
+from napari_annotrain.data.writing import check_writable, filling_ome_zarr, write_array
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Done, Event, Note, OnEvent, TileDone
 from napari_annotrain.inference import segment as segmenting
@@ -62,7 +63,8 @@ def predict(
     Returns
     -------
     Labels in the order of the image's axes, without the channel; probabilities with the channel first. For a folder,
-    the paths that were written.
+    the paths that were written. Classes and probabilities written to ``.zarr`` are streamed there tile by tile, and
+    come back as a zarr array.
 
     Raises
     ------
@@ -153,17 +155,27 @@ def _predict_one(
 ) -> Any:
     kind, dtype, channels = output_of(model, spec.output)
     axes = "C" * bool(channels) + stack.label_axes
-    result = np.zeros((channels,) * bool(channels) + stack.label_shape, dtype)
-    tell = on_event or (lambda event: None)
-    for event in iter_prediction(model, stack, spec=spec):
-        if isinstance(event, TileDone):
-            paste(result, axes, event.write, event.result)
-        tell(event)
+    shape = (channels,) * bool(channels) + stack.label_shape
+    if out is not None and Path(out).suffix == ".zarr" and kind != "cells":
+        with filling_ome_zarr(Path(out), shape, dtype, axes, stack.pixel_um, overwrite) as level:
+            _fill(level, axes, model, stack, spec, on_event)
+        return zarr.open_array(Path(out), path="0", mode="r")
+    result = np.zeros(shape, dtype)
+    _fill(result, axes, model, stack, spec, on_event)
     if kind == "cells":
         result = result.astype(np.min_scalar_type(int(result.max(initial=0))))
     if out is not None:
         write_array(Path(out), result, axes, pixel_um=stack.pixel_um, overwrite=overwrite)
     return result
+
+
+def _fill(result: Any, axes: str, model: Model, stack: Stack, spec: PredictSpec, on_event: OnEvent | None) -> None:
+    """Predict, writing every tile into the result as it is finished."""
+    for event in iter_prediction(model, stack, spec=spec):
+        if isinstance(event, TileDone):
+            paste(result, axes, event.write, event.result)
+        if on_event:
+            on_event(event)
 
 
 def _predict_folder(

@@ -20,6 +20,7 @@ Mask = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.uint16]
 Labels = npt.NDArray[np.uint16]
 Shape3D = tuple[int, int, int]
+Box = tuple[slice, slice, slice]
 #: Counts the camera shows in the dark, and the standard deviation of reading out one pixel.
 DARK, READ_NOISE = 110.0, 4.0
 #: Photons a pixel of empty medium, and of the middle of an average nucleus.
@@ -70,31 +71,43 @@ class Nucleus:
         """Radius of the disc of the same area in the plane, in pixels."""
         return float(np.sqrt(self.radii[1] * self.radii[2]))
 
-    def light(self, shape: Shape3D) -> tuple[tuple[slice, ...], Floats]:
-        """Light of the pixels of a box around the nucleus, 0 outside of it; the box is cut to `shape` (Z, Y, X)."""
+    def inside(self, shape: Shape3D) -> tuple[Box, Floats]:
+        """How deep the pixels of a box lie in the nucleus: 1 in its centre, 0 on its surface, negative outside.
+
+        The box is around the nucleus, cut to `shape` (Z, Y, X).
+        """
         in_plane = 1.4 * max(self.radii)
-        box = tuple(
+        z, y, x = (
             slice(max(0, int(c - r)), max(0, min(n, int(c + r) + 2)))
             for c, r, n in zip(self.centre, (self.radii[0], in_plane, in_plane), shape, strict=True)
         )
-        z, y, x = (g - c for g, c in zip(np.ogrid[box], self.centre, strict=True))
-        along = y * np.sin(self.angle) + x * np.cos(self.angle)
-        across = y * np.cos(self.angle) - x * np.sin(self.angle)
-        u, v, w = along / self.radii[1], across / self.radii[2], z / self.radii[0]
+        w, u, v = (g / r for g, r in zip(self._frame((z, y, x)), self.radii, strict=True))
         turn = np.arctan2(v, u)
         radius = 1 + sum(c * np.cos(k * turn) + s * np.sin(k * turn) for k, (c, s) in enumerate(self.outline, 2))
-        inside = 1 - (u**2 + v**2) / radius**2 - w**2
+        return (z, y, x), 1 - (u**2 + v**2) / radius**2 - w**2
+
+    def light(self, shape: Shape3D) -> tuple[Box, Floats]:
+        """Light of the pixels of the box of `inside`, 0 outside the nucleus."""
+        box, inside = self.inside(shape)
         # a nucleus is flat in the middle and thins towards its edge
         thickness = 0.4 + 0.6 * np.clip(inside, 0, 1) ** 0.4
-        return box, np.where(inside > 0, self.photons * thickness * self._chromatin(along, across, z, (u, v, w)), 0.0)
+        return box, np.where(inside > 0, self.photons * thickness * self._chromatin(box), 0.0)
 
-    def _chromatin(self, along: Floats, across: Floats, z: Floats, scaled: tuple[Floats, ...]) -> Floats:
+    def _frame(self, box: Box) -> tuple[Floats, Floats, Floats]:
+        """Pixels of a box as distances from the centre: planes, pixels along and across the long axis."""
+        z, y, x = (g - c for g, c in zip(np.ogrid[box], self.centre, strict=True))
+        sin, cos = np.sin(self.angle), np.cos(self.angle)
+        return z, y * sin + x * cos, y * cos - x * sin
+
+    def _chromatin(self, box: Box) -> Floats:
+        """Relative density, 1 on average: waves, and holes where nucleoli are."""
+        z, along, across = self._frame(box)
         texture = np.zeros(np.broadcast_shapes(along.shape, z.shape))
         for k_along, k_across, phase in self.waves:
             texture += np.cos(k_along * along + k_across * across + PLANE_PX * k_across * z + phase)
         texture *= self.contrast * np.sqrt(2 / len(self.waves))
         for a, b, size in self.nucleoli:
-            squared = (scaled[0] - a) ** 2 + (scaled[1] - b) ** 2 + scaled[2] ** 2
+            squared = (along / self.radii[1] - a) ** 2 + (across / self.radii[2] - b) ** 2 + (z / self.radii[0]) ** 2
             texture -= 0.4 * np.exp(-squared / (2 * size**2))
         return np.asarray(np.clip(1 + texture, 0.1, None))
 
@@ -178,10 +191,11 @@ def strokes(labels: npt.NDArray[np.integer], n_cells: int = 6, seed: int = 0) ->
     ids = np.unique(labels[inner])
     for cell in rng.permutation(ids)[:n_cells]:
         area = np.argwhere(inner & (labels == cell))
-        stroke = _brush(rng, labels.shape, rng.permutation(area)[:3])
+        stroke = _brush(rng, labels.shape, rng.choice(area, min(3, len(area)), replace=False))
         annotation[stroke & (labels == cell)] = BACKGROUND + 1
     far = _distance(labels == 0) > 3
-    for start in rng.permutation(np.argwhere(far))[:n_cells]:
+    starts = np.argwhere(far)
+    for start in rng.choice(starts, min(n_cells, len(starts)), replace=False):
         step = rng.normal(0, 0.04 * min(labels.shape), 2)
         bent = step + rng.normal(0, 0.015 * min(labels.shape), 2)
         stroke = _brush(rng, labels.shape, np.stack([start, start + step, start + step + bent]))
@@ -264,8 +278,8 @@ def _place(
         nucleus = _draw(rng, centre, diameter_px)
         if nuclei and rng.random() < touching:
             nucleus = _beside(rng, nucleus, nuclei[rng.integers(len(nuclei))])
-        box, light = nucleus.light(shape)
-        covered = light > 0
+        box, inside = nucleus.inside(shape)
+        covered = inside > 0
         if not covered.any() or np.mean(taken[box][covered]) > MOST_OVERLAP:
             continue
         taken[box] |= covered
@@ -306,15 +320,14 @@ def _paint(nuclei: list[Nucleus], shape: Shape3D) -> tuple[Floats, Labels]:
 
 def _photograph(rng: np.random.Generator, light: Floats, diameter_px: float) -> Image:
     """Take a camera picture of each plane of the light (N, Y, X): optics, illumination, photons, read-out."""
-    flat = (0, 1, 1)
-    blurred = [ndi.gaussian_filter(light, s * np.array(flat)) for s in (BLUR_PX, 0.3 * diameter_px, 1.5 * diameter_px)]
-    in_focus = 0.85 * blurred[0] + 0.07 * blurred[1] + 0.12 * blurred[2]
+    optics = zip((0.85, 0.07, 0.12), (BLUR_PX, 0.3 * diameter_px, 1.5 * diameter_px), strict=True)
+    collected = sum(part * ndi.gaussian_filter(light, (0, width, width), truncate=2.5) for part, width in optics)
     y, x = (np.linspace(-1, 1, n) for n in light.shape[1:])
     off_y, off_x = rng.uniform(-0.4, 0.4, 2)
     lamp = 1 - 0.16 * ((y[:, None] - off_y) ** 2 + (x[None] - off_x) ** 2)
     cloud = ndi.gaussian_filter(rng.normal(0, 1, light.shape[1:]), 1.5 * diameter_px, mode="wrap")
     medium = MEDIUM * (1 + 0.25 * cloud / max(float(cloud.std()), 1e-12))
-    photons = rng.poisson(np.clip(lamp, 0.3, None) * (in_focus + np.clip(medium, 0, None)))
+    photons = rng.poisson(np.clip(lamp, 0.3, None) * (collected + np.clip(medium, 0, None)))
     counts = DARK + 2.0 * photons + rng.normal(0, READ_NOISE, light.shape)
     return np.asarray(np.clip(np.round(counts), 0, np.iinfo(np.uint16).max), np.uint16)
 

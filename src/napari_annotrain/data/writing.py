@@ -119,6 +119,27 @@ def create_ome_zarr(
     return zarr.open_array(path, path="0", mode="r+")
 
 
+@contextmanager
+def filling_ome_zarr(
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: npt.DTypeLike,
+    axes: str,
+    pixel_um: Mapping[str, float] = NO_PIXEL_SIZES,
+    overwrite: bool = False,
+) -> Iterator[zarr.Array]:
+    """Give level 0 of a new OME-Zarr to fill; it appears under its name when the block ends without an exception.
+
+    Raises
+    ------
+    AnnotrainError
+        As `check_writable`.
+    """
+    with _beside(path, overwrite) as temporary:
+        new_store(temporary, shape, np.dtype(dtype), parse_axes(axes, len(shape)), pixel_um, stem(path))
+        yield zarr.open_array(temporary, path="0", mode="r+")
+
+
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in _WRITERS:
