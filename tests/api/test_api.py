@@ -294,3 +294,12 @@ def test_a_failing_prediction_leaves_nothing_under_the_results_name(model, tmp_p
         with pytest.raises(RuntimeError):
             at.predict(model, draw_discs()[0], out=tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", "a.tif"])
+def test_a_result_never_replaces_its_image(model, tmp_path, name):
+    tifffile.imwrite(tmp_path / "a.tif", draw_discs()[0])
+    before = (tmp_path / "a.tif").read_bytes()
+    with pytest.raises(AnnotrainError, match="would replace"):
+        at.predict(model, tmp_path / name, out=tmp_path / name)
+    assert (tmp_path / "a.tif").read_bytes() == before

@@ -80,3 +80,13 @@ def test_class_weights_have_mean_one_over_the_pixels_and_favour_the_rare(counts,
     weight = balance_classes(counts, WeightSpec(balance=balance))
     assert np.average(weight, weights=counts) == pytest.approx(1, rel=1e-4)
     assert weight[np.argmin(counts)] >= weight[np.argmax(counts)] - 1e-6
+
+
+def test_two_strokes_are_not_taken_for_two_objects():
+    strokes = np.zeros((20, 30), np.int32)
+    strokes[8:12, 4:10] = strokes[8:12, 16:22] = 2
+    strokes[8:12, 12:14] = 1
+    target = class_targets(strokes, [1, 2])
+    assert not class_borders(target, 2, WeightSpec()).any()
+    complete = class_targets(np.maximum(strokes, 1), [1, 2])
+    assert class_borders(complete, 2, WeightSpec())[10, 13] > 1

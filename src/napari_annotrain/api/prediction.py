@@ -76,6 +76,8 @@ def predict(
     if not isinstance(model, Model):
         model = load_model(model)
     segmenting.output_of(model.card, output)
+    if is_path(image) and out is not None and Path(image).resolve() == Path(out).resolve():
+        raise AnnotrainError(f"The result would replace {image} itself: choose another place for it.")
     if is_path(image) and Path(image).is_dir() and Path(image).suffix != ".zarr":
         return _predict_folder(model, Path(image), spec, axes, out, overwrite, on_event)
     if out is not None:

@@ -38,7 +38,12 @@ def cell_targets(labels: Labels) -> TargetMap:
     return target
 
 
-def border_weights(objects: npt.NDArray[np.integer], where: npt.NDArray[np.bool_], spec: WeightSpec) -> WeightMap:
+def border_weights(
+    objects: npt.NDArray[np.integer],
+    where: npt.NDArray[np.bool_],
+    spec: WeightSpec,
+    known: npt.NDArray[np.bool_] | None = None,
+) -> WeightMap:
     """Extra weight of the gaps: w0 exp(-(d1 + d2)^2 / (2 sigma^2)), equation 2 of Ronneberger et al. 2015.
 
     Parameters
@@ -49,6 +54,9 @@ def border_weights(objects: npt.NDArray[np.integer], where: npt.NDArray[np.bool_
         (Y, X) pixels that may have a weight: annotated, and not inside an object.
     spec
         `border` is w0, `sigma_px` sigma.
+    known
+        (Y, X) annotated pixels; given, only those count between two objects that see both across annotation alone:
+        two strokes in one cell are no two objects.
 
     Returns
     -------
@@ -69,16 +77,22 @@ def border_weights(objects: npt.NDArray[np.integer], where: npt.NDArray[np.bool_
         np.minimum(near, np.maximum(nearer, distance), out=near)
         np.minimum(nearer, distance, out=nearer)
     both = np.where(where, first + second, np.inf)
+    if known is not None and not known.all():
+        both[second > ndi.distance_transform_edt(known)] = np.inf
     weight = spec.border * np.exp(-(both**2) / (2 * spec.sigma_px**2))
     return np.where(both <= far, weight, 0).astype(np.float32)
 
 
 def class_borders(target: TargetMap, n_classes: int, spec: WeightSpec) -> WeightMap:
-    """Border weights between the separate pieces of every class, seen from the pixels of the other classes."""
+    """Border weights between the separate pieces of every class, seen from the pixels of the other classes.
+
+    Only where everything around is annotated (complete regions, dense ground truth) are pieces known to be separate.
+    """
     weight = np.zeros(target.shape, np.float32)
+    known = target != IGNORE
     for index in range(n_classes):
         pieces, _ = ndi.label(target == index)
-        np.maximum(weight, border_weights(pieces, (target != IGNORE) & (target != index), spec), out=weight)
+        np.maximum(weight, border_weights(pieces, known & (target != index), spec, known), out=weight)
     return weight
 
 

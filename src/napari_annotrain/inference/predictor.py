@@ -18,6 +18,7 @@ from napari_annotrain.net.device import (
     is_out_of_memory,
     keep_freed_memory,
     release_memory,
+    resident_memory,
 )
 from napari_annotrain.net.model import Model
 from napari_annotrain.net.unet import UNet
@@ -27,10 +28,11 @@ from napari_annotrain.tiles.grid import Box, Tile, cut, quarter, read_mirrored
 
 #: Largest core with tile "auto", in px: beyond it the margin costs little and progress comes in larger lumps.
 LARGEST_CORE = 2048
-#: What the process takes before any tile (Python, torch, the network), in bytes; measured.
-RESIDENT = 450_000_000
-#: Activations alive at once, in feature maps of the top level; measured on the peak resident size.
-MAPS_ALIVE = 7.5
+#: What a tile takes a pixel, in floats: so many for each feature map of the top level, and so many besides; fitted
+#: to the peak resident size of `fast`, `standard` and `paper`.
+FLOATS_PER_MAP, FLOATS_BESIDES = 5.6, 75
+#: Share of the memory that is left alone: results, the allocator's gaps.
+SPARE = 0.08
 
 
 @dataclass(frozen=True)
@@ -132,18 +134,16 @@ def count_tiles(predictor: Predictor, n_planes: int, region: Box, core: int) -> 
 
 
 def choose_core(spec: PredictSpec, net: NetSpec, region: Box) -> int:
-    """Side of the tiles' cores: as asked, or what the memory holds.
-
-    A tile needs about `MAPS_ALIVE` x width x 4 bytes a pixel beyond what the process takes anyway.
-    """
+    """Side of the tiles' cores: as asked, or what the memory holds beside what the process has taken already."""
     longest = max(s.stop - s.start for s in region)
     shape = geometry(net)
     if spec.tile == "whole":
         return shape.round_up(longest + shape.grid)
     if spec.tile != "auto":
         return shape.round_up(spec.tile)
-    a_pixel = 4 * (MAPS_ALIVE * net.width + 3 * net.outputs + net.channels)
-    side = int((max(0, spec.memory - RESIDENT) / a_pixel) ** 0.5) - shape.surplus
+    a_pixel = 4 * (FLOATS_PER_MAP * net.width + FLOATS_BESIDES + 2 * (net.outputs + net.channels))
+    free = spec.memory * (1 - SPARE) - resident_memory()
+    side = int((max(0.0, free) / a_pixel) ** 0.5) - shape.surplus
     most = max(shape.grid, min(side, LARGEST_CORE) // shape.grid * shape.grid)
     pieces = -(-longest // most)
     return min(most, shape.round_up(-(-longest // pieces)))
