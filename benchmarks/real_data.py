@@ -1,6 +1,6 @@
 """The whole loop on real images through the command line: train on `train`, score on `test`.
 
-    python benchmarks/real_data.py [--seconds 60]
+python benchmarks/real_data.py [--seconds 60]
 """
 
 import argparse

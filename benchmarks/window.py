@@ -111,7 +111,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--shots", type=Path)
     given = parser.parse_args()
-    rows = [measure(data_folder() / name, target, subset, given.seconds, given.shots) for name, target, subset, _ in SETS]
+    data = data_folder()
+    rows = [measure(data / name, target, subset, given.seconds, given.shots) for name, target, subset, _ in SETS]
     head = ("image", "painted", "Train pressed to first labels", "scores", "what the panel says at the end")
     write_part("window", f"{machine()} {given.seconds:.0f} s of training.\n\n{table(head, rows)}")
 

@@ -14,7 +14,9 @@ from napari_annotrain.data.stack import Stack, paste
 from napari_annotrain.data.writing import check_writable, filling_ome_zarr, write_array
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Done, Event, Note, OnEvent, TileDone
+from napari_annotrain.inference import seams
 from napari_annotrain.inference import segment as segmenting
+from napari_annotrain.inference.seams import SeamCheck
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import Device, Output, Precision, PredictSpec, check_choice, parse_memory
 from napari_annotrain.store.models import load_model
@@ -145,6 +147,11 @@ def measure_normalisation(model: Model, stack: Stack) -> Normalisation:
         low, high = zip(*card.training_range, strict=True)
         return Normalisation(low, high)
     return measure(stack, card.normalise)
+
+
+def check_seams(model: Model, stack: Stack, spec: PredictSpec | None = None, t: int = 0, z: int = 0) -> SeamCheck:
+    """Check on an image that tiles leave no seams: four tiles around a corner against one block across it."""
+    return seams.check_seams(model, stack, measure_normalisation(model, stack), spec or PredictSpec(), t, z)
 
 
 def output_of(model: Model, output: str | None = None) -> tuple[str, np.dtype[Any], int]:
