@@ -6,9 +6,6 @@ MAKEFLAGS += --no-print-directory
 export PYTHON
 
 bin := .venv/bin
-# What make test leaves out, and what make check leaves out: the only place that says so.
-every_test := not nightly
-quick_tests := not nightly and not slow
 # A virtual screen where there is none.
 ifeq ($(shell uname)$(DISPLAY),Linux)
 screen := QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1000x24"
@@ -27,10 +24,10 @@ demo: libraries ## annotate, train and predict sample cells in napari (without a
 	$(bin)/annotrain demo
 
 test: libraries lint ## lint, types, floors, then every test, the window included
-	$(screen) $(bin)/python -m pytest -m "$(every_test)" --cov --cov-report=term:skip-covered
+	$(screen) $(bin)/python -m pytest --cov --cov-report=term:skip-covered
 
 check: libraries lint ## the same without the slow tests
-	$(screen) $(bin)/python -m pytest -m "$(quick_tests)"
+	$(screen) $(bin)/python -m pytest -m "not nightly and not slow"
 
 lint: .venv/.ready
 	$(bin)/ruff check .
@@ -41,12 +38,12 @@ lint: .venv/.ready
 nightly: libraries ## the tests that take many minutes
 	$(screen) $(bin)/python -m pytest -m nightly
 
-bench: .venv/.ready ## measure, and write the numbers into docs/benchmarks.md
-	$(bin)/python -m benchmarks
+bench: libraries ## measure, and write the numbers into docs/benchmarks.md
+	for page in $$(grep -l "import.*write_part" benchmarks/*.py); do $(screen) $(bin)/python $$page; done
 
 docs: .venv/.ready ## the documentation as a website, in site/
-	$(bin)/python docs/settings.py
-	$(bin)/mkdocs build --strict --quiet
+	$(bin)/python scripts/settings_page.py
+	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict --quiet
 
 ifneq ($(wildcard scripts/screenshots.py),)
 screenshots: libraries

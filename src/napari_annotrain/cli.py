@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -264,6 +265,8 @@ def demo(*, headless: bool = False, out: str = "demo-output") -> None:
     out
         Folder for the results.
     """
+    if find_spec("napari") is None:
+        raise AnnotrainError("The demo needs napari: pip install 'napari-annotrain[all]'.")
     environment = dict(os.environ)
     command = [sys.executable, "-m", "napari_annotrain._napari.demo", out]
     if sys.platform.startswith("linux") and (headless or not _has_display()):
@@ -275,9 +278,7 @@ def demo(*, headless: bool = False, out: str = "demo-output") -> None:
     except FileNotFoundError:
         raise AnnotrainError("A virtual screen is needed: install xvfb (apt install xvfb), or use a display.") from None
     if code:
-        raise AnnotrainError(
-            f"The demo ended early (exit code {code}): is napari installed (pip install 'napari-annotrain[all]')?"
-        )
+        raise AnnotrainError(f"The demo did not reach its end (exit code {code}); the reason stands above.")
 
 
 def main(tokens: Sequence[str] | None = None) -> None:

@@ -118,3 +118,18 @@ def test_a_pixel_is_validation_or_not_however_the_annotation_around_it_grows(y, 
     part = is_validation("image", 0, 3, (slice(y, y + height), slice(x, x + width)), 0.15)
     assert np.array_equal(part, whole[y : y + height, x : x + width])
     assert BLOCK == 64, "the blocks of earlier sessions must stay the same"
+
+
+def test_planes_known_to_be_unpainted_are_not_read():
+    labels = np.zeros((4, 40, 40), np.uint8)
+    labels[1] = painted()
+
+    class Guarded:
+        shape, dtype = labels.shape, labels.dtype
+
+        def __getitem__(self, key):
+            assert key[0] == slice(1, 2), "an unpainted plane was read"
+            return labels[key]
+
+    image = AnnotatedImage(Stack.of(RNG.normal(size=labels.shape)), Stack.of(Guarded()), planes=frozenset({(0, 1)}))
+    assert {(area.t, area.z) for area in build_dataset([image], "classes", SPEC).areas} == {(0, 1)}

@@ -14,7 +14,7 @@ class Person:
     def open_panel(self):
         self.dock, self.panel = self.viewer.window.add_plugin_dock_widget("napari-annotrain", "Annotrain")
         self.controller = controller_of(self.viewer)
-        self.wait(lambda: self.controller.loaded or self.controller.problem)
+        self.wait(lambda: self.controller.loaded or bool(self.controller.problem))
         return self
 
     def find(self, name):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_annotrain._napari import layers
+from napari_annotrain._napari import arrays, layers
 from napari_annotrain._napari.colours import cell_colours, class_colours, next_cell
 from napari_annotrain._napari.roster import Roster
 from napari_annotrain._napari.runs import as_tzyx
@@ -194,3 +194,16 @@ def test_a_prediction_layer_is_kept_until_it_no_longer_fits():
     assert viewer.layers.selection.active is mine
     assert roster.images() == [layer]  # a result is no image to work on
     assert roster.annotations() == [mine]
+
+
+def test_a_canvas_larger_than_memory_is_a_sparse_file(monkeypatch):
+    monkeypatch.setattr(arrays, "MOST_IN_MEMORY", 100)
+    large, small = arrays.empty((4, 8, 8), np.uint16), arrays.empty((5, 5), np.uint8)
+    assert isinstance(large, np.memmap)
+    assert not isinstance(small, np.memmap)
+    assert not large.any()
+    viewer = ViewerModel()
+    layer = viewer.add_labels(large)
+    layer.data_setitem((np.array([1]), np.array([2]), np.array([3])), 7)
+    assert layer.data is large
+    assert large[1, 2, 3] == 7

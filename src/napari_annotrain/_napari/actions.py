@@ -4,6 +4,7 @@ from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 
 from napari_annotrain._napari.controller import Controller, controller_of
+from napari_annotrain._qt.predict import VIEW
 
 TITLE = "Annotrain"
 
@@ -11,13 +12,13 @@ TITLE = "Annotrain"
 def new_annotation_layer(viewer: Viewer) -> None:
     """Add a layer to paint on, over the selected image."""
     controller = _with_panel(viewer)
-    controller.guarded(controller.new_annotation)()
+    controller.guarded(controller.paint.new_annotation)()
 
 
 def predict_view(viewer: Viewer) -> None:
     """Predict what is seen with the present model."""
     controller = _with_panel(viewer)
-    controller.guarded(controller.press_view)()
+    controller.guarded(controller.predict.start)(VIEW)
     if controller.session.model is None:
         show_info(controller.session.status)
 

@@ -1,13 +1,13 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from napari.layers import Image, Labels
 
 from napari_annotrain._napari import present
-from napari_annotrain._napari.colours import next_cell, set_colours
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
 from napari_annotrain._napari.live import ViewWatch
+from napari_annotrain._napari.paint_flow import PaintFlow
 from napari_annotrain._napari.predict_flow import PredictFlow
 from napari_annotrain._napari.roster import Roster
 from napari_annotrain._napari.runs import Ready, warm_up
@@ -17,12 +17,13 @@ from napari_annotrain._napari.view import unwrap
 from napari_annotrain._qt.job import Job, sentence
 from napari_annotrain._qt.lane import Lane
 from napari_annotrain._qt.panel import Panel
-from napari_annotrain._qt.predict import VIEW
 from napari_annotrain.events import Event, Failed
 from napari_annotrain.session import Facts, Session, what_next
 
 #: Longest wait for a thread when the window closes.
 CLOSING_SECONDS = 15.0
+#: Annotation of more pixels is not searched from end to end before training.
+LARGE_ANNOTATION = 1 << 28
 _controllers: WeakKeyDictionary[Any, "Controller"] = WeakKeyDictionary()
 
 
@@ -46,6 +47,7 @@ class Controller:
         self.annotation: Labels | None = None
         self.loaded = False  # torch and the engine
         self.problem = ""
+        self.paint = PaintFlow(self)
         self.train = TrainFlow(self)
         self.predict = PredictFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
@@ -159,10 +161,15 @@ class Controller:
                 total[value] = total.get(value, 0) + n
         return total
 
-    def tally(self, labels: Labels, empty: bool = False) -> Tally:
-        """The running count of a labels layer; one that is known to be empty is not looked through."""
+    def painted_planes(self, labels: Labels) -> Iterable[tuple[int, ...]] | None:
+        """Planes that hold paint, where reading the whole layer to find them would take long; else None."""
+        return self.tally(labels).planes() if labels.data.size > LARGE_ANNOTATION else None
+
+    def tally(self, labels: Labels) -> Tally:
+        """The running count of a labels layer."""
         if labels not in self._tallies:
-            self._tallies[labels] = Tally(labels, empty)
+            self._tallies[labels] = Tally(labels, empty=labels in self.roster.blank)
+            self.roster.blank.discard(labels)
             self._tallies[labels].counted.connect(self.refresh)
         return self._tallies[labels]
 
@@ -191,6 +198,7 @@ class Controller:
         newest = images[-1] if images else None
         self.panel.image.image_combo.set_items([(la.name, la) for la in images], prefer=newest)
         self._offer_annotations()
+        self.paint.colour()
         self.panel.image.set_training([(la.name, la, ticked) for la, ticked in self.roster.candidates()])
         self.refresh()
 
@@ -216,8 +224,8 @@ class Controller:
         self.annotation = labels
         if labels is not None and self.image is not None:
             self.roster.pair(self.image, labels)
-            set_colours(labels, self.session.target == "cells", annotation=True)
-            labels.events.selected_label.connect(self._label_selected)
+            self.paint.colour()
+            labels.events.selected_label.connect(self.paint.show_selected)
         self.refresh()
 
     def set_axes(self, text: str) -> None:
@@ -231,76 +239,3 @@ class Controller:
         """Train on an image, or leave it out."""
         self.roster.tick(image, ticked)
         self.refresh()
-
-    # -- painting -----------------------------------------------------------------------------------------------
-
-    def new_annotation(self) -> None:
-        """Make a layer to paint on, choose it and take up the brush with the first class."""
-        if self.image is None:
-            self.say(what_next(self.facts()))
-            return
-        layer = self.roster.new_annotation(self.image, self.session.target == "cells")
-        self.tally(layer, empty=True)
-        if self.panel is not None:
-            self.panel.annotate.annotation_combo.choose(layer)
-        self.roster.viewer.layers.selection.active = layer
-        layer.selected_label = 2
-        layer.mode = "paint"
-        self.session.status = ""
-        self.refresh()
-
-    def select_value(self, value: int) -> None:
-        """Take up the brush with an annotation value."""
-        layer = self.annotation
-        if layer is None:
-            return
-        if value == present.NEXT_CELL:
-            value = next_cell(self.tally(layer).count_now())
-        layer.selected_label = value
-        if self.roster.viewer.layers.selection.active is not layer:
-            self.roster.viewer.layers.selection.active = layer
-        if layer.mode not in ("paint", "fill", "polygon"):
-            layer.mode = "paint"
-
-    def _label_selected(self, event: Any = None) -> None:
-        if self.panel is not None and self.annotation is not None:
-            self.panel.annotate.select_value(self.annotation.selected_label)
-
-    def rename_class(self, value: int, name: str) -> None:
-        """Give a class another name; an empty one leaves it as it is."""
-        if name.strip():
-            self.session.name_classes({value - 1: name.strip()})
-        self.refresh()
-
-    def add_class(self) -> None:
-        """Add a class and take up its brush."""
-        value = self.session.add_class()
-        self.refresh()
-        self.select_value(value + 1)
-
-    def set_target(self, target: Any) -> None:
-        """Paint classes, or single cells."""
-        self.session.target = target
-        if self.annotation is not None:
-            set_colours(self.annotation, target == "cells", annotation=True)
-        self.train.choose_base()
-        self.refresh()
-
-    def draw_region(self) -> None:
-        """Make a layer for complete regions, or take up the one there is, and start drawing a box."""
-        if self.image is None:
-            self.say(what_next(self.facts()))
-            return
-        layer = self.roster.new_regions(self.image)
-        self.roster.viewer.layers.selection.active = layer
-        layer.mode = "add_rectangle"
-        layer.events.data.connect(self.refresh)
-        self.say("Draw a box; then paint every cell in it. What is left unpainted there counts as background.")
-
-    def press_train(self) -> None:
-        """Start training, as its button does."""
-        self.train.start()
-
-    def press_view(self) -> None:
-        """Predict what is seen, as its button does."""
-        self.predict.start(VIEW)

@@ -41,14 +41,17 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(), "settings.yaml")))
     import napari
 
-    viewer = napari.Viewer(title="napari: annotrain demo")
+    viewer = None
     try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        viewer = napari.Viewer(title="napari: annotrain demo")
         demo = Demo(viewer)
         demo.run(options.seconds)
         demo.save(options.out)
     except Exception as error:
         print(f"The demo failed: {sentence(error)}", file=sys.stderr)
-        viewer.close()
+        if viewer is not None:
+            viewer.close()
         return 1
     if options.headless:
         viewer.close()
@@ -92,14 +95,14 @@ class Demo:
         print(self._find("status_label").text(), flush=True)
 
     def save(self, out: Path) -> None:
-        """Leave screenshot.png, labels.tif, model.safetensors and scores.json in a folder."""
+        """Leave screenshot.png, labels.tif (of the new cells), model.safetensors and scores.json in a folder."""
         from napari_annotrain import evaluate, save_model
         from napari_annotrain.data.writing import write_array
 
-        out.mkdir(parents=True, exist_ok=True)
         self._viewer.screenshot(out / "screenshot.png", canvas_only=False, flash=False)
         labels = {name: self._viewer.layers[f"{name} prediction"].data for name in (self.image.name, "new cells")}
-        write_array(out / "labels.tif", labels["new cells"], "YX")
+        pixel_um = dict(zip("YX", map(float, self.image.scale), strict=True))
+        write_array(out / "labels.tif", labels["new cells"], "YX", pixel_um)
         trained = self.controller.session.model
         assert trained is not None  # else Whole stack could not have been pressed
         save_model(trained.model, out / "model.safetensors")

@@ -1,5 +1,8 @@
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import ref
+
+from napari_annotrain._qt.predict import VIEW
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -17,19 +20,19 @@ def bind_keys(viewer: Any, controller: "Controller") -> None:
     """Give the panel its keys."""
     known = ref(controller)
 
-    def command(name: str, *args: Any) -> Any:
+    def command(choose: Callable[["Controller"], Callable[..., None]], *args: Any) -> Callable[[Any], None]:
         def run(_: Any) -> None:
             present = known()
             if present is not None and present.panel is not None:
-                present.guarded(getattr(present, name))(*args)
+                present.guarded(choose(present))(*args)
 
         return run
 
-    viewer.bind_key(TRAIN, command("press_train"), overwrite=True)
-    viewer.bind_key(PREDICT_VIEW, command("press_view"), overwrite=True)
-    viewer.bind_key(REGION, command("draw_region"), overwrite=True)
+    viewer.bind_key(TRAIN, command(lambda c: c.train.start), overwrite=True)
+    viewer.bind_key(PREDICT_VIEW, command(lambda c: c.predict.start, VIEW), overwrite=True)
+    viewer.bind_key(REGION, command(lambda c: c.paint.draw_region), overwrite=True)
     for value in range(1, 10):
-        viewer.bind_key(label_key(value), command("select_value", value), overwrite=True)
+        viewer.bind_key(label_key(value), command(lambda c: c.paint.select_value, value), overwrite=True)
 
 
 def unbind_keys(viewer: Any) -> None:

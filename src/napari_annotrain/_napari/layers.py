@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -105,11 +106,20 @@ def annotation_stack(image: Stack, layer: Labels, axes: str) -> Stack:
     )
 
 
-def annotated(image: Image, axes: str, labels: Labels, shapes: Shapes | None) -> AnnotatedImage:
-    """An image layer with what was painted and drawn over it."""
+def annotated(
+    image: Image, axes: str, labels: Labels, shapes: Shapes | None, planes: Iterable[tuple[int, ...]] | None = None
+) -> AnnotatedImage:
+    """An image layer with what was painted and drawn over it.
+
+    `planes` are the indices of the painted planes in the labels layer, where they are known.
+    """
     stack = stack_of(image, axes)
     painted = annotation_stack(stack, labels, label_axes(image, axes))
-    return AnnotatedImage(stack, painted, complete_regions(shapes, labels, painted.axes))
+    known = None
+    if planes is not None:
+        names = [dict(zip(painted.axes, index, strict=False)) for index in planes]
+        known = frozenset((name.get("T", 0), name.get("Z", 0)) for name in names)
+    return AnnotatedImage(stack, painted, complete_regions(shapes, labels, painted.axes), planes=known)
 
 
 def complete_regions(shapes: Shapes | None, labels: Labels, axes: str) -> tuple[CompleteRegion, ...]:

@@ -2,13 +2,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari import engine
-from napari_annotrain._napari.runs import Advanced, Piece, Region, prediction
+from napari_annotrain._napari.runs import Advanced, Piece, prediction
 from napari_annotrain._napari.sink import Sink
-from napari_annotrain._napari.view import visible_box
+from napari_annotrain._napari.view import is_inside, region_of
 from napari_annotrain._qt.lane import Run
 from napari_annotrain._qt.layout import duration, time_left
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK, VIEW
-from napari_annotrain.axes import LABEL_AXES
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Failed, Note, Started
 from napari_annotrain.session import why_not_predict
@@ -115,7 +114,7 @@ class PredictFlow:
         c = self._c
         if c.image is None or c.session.model is None or c.panel is None or c.roster.viewer.dims.ndisplay == 3:
             return
-        region = self._region(c.image, VIEW)
+        region = region_of(c.roster.viewer, c.image, c.roster.axes(c.image))
         if region is None or self._is_seen(region):
             return
         try:
@@ -162,34 +161,21 @@ class PredictFlow:
         pieces, found = [], []
         for image in images:
             assert image is not None
-            region = self._region(image, what)
-            if region is None and what in (VIEW, SLICE):
+            everything = what in (STACK, IMAGES)
+            seen = None if everything else region_of(c.roster.viewer, image, c.roster.axes(image), what == SLICE)
+            if seen is None and not everything:
                 raise AnnotrainError(f"Nothing of {image.name} is in view: press Home to see all of it.")
             stack = c.roster.stack(image)
             layer, canvas = c.roster.canvas(image, kind, dtype, channels)
             found.append(layer)
-            pieces.append(Piece(stack, region, canvas, c.roster.measured(image)))
+            pieces.append(Piece(stack, seen, canvas, c.roster.measured(image)))
         return pieces, found
 
-    def _region(self, image: Any, what: str) -> Region | None:
-        """T, Z, Y, X slices of what is wanted; None for everything, or where nothing is in view."""
-        if what in (STACK, IMAGES):
-            return None
-        box = visible_box(self._c.roster.viewer, image, whole=what == SLICE)
-        if box is None:
-            return None
-        spans = dict(zip(self._c.roster.axes(image), box, strict=False))
-        t, z, y, x = (slice(*spans.get(a, (0, 1))) for a in LABEL_AXES)
-        return t, z, y, x
-
-    def _is_seen(self, region: Region) -> bool:
+    def _is_seen(self, region: Any) -> bool:
         c = self._c
         if self._seen is None or self._seen[:3] != (c.image, c.session.model, c.session.predict.output):
             return False
-        shown = self._seen[3]
-        return shown is not None and all(
-            a.start <= b.start and b.stop <= a.stop for a, b in zip(shown, region, strict=True)
-        )
+        return is_inside(region, self._seen[3])
 
     def _on_event(self, event: Event) -> None:
         panel = self._c.panel

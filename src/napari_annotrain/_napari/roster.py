@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
@@ -6,6 +6,7 @@ import numpy as np
 from napari.layers import Image, Labels, Shapes
 
 from napari_annotrain._napari import layers
+from napari_annotrain._napari.arrays import empty
 from napari_annotrain._napari.colours import set_colours
 from napari_annotrain._napari.runs import Measured, as_tzyx
 from napari_annotrain.axes import parse_axes
@@ -28,6 +29,7 @@ class Roster:
         self._made: WeakKeyDictionary[Image, dict[str, ReferenceType[Any]]] = WeakKeyDictionary()
         self._measured: WeakKeyDictionary[Image, Measured] = WeakKeyDictionary()
         self._left_out: WeakSet[Image] = WeakSet()
+        self.blank: WeakSet[Labels] = WeakSet()  # made here and empty then: nothing to count
 
     @property
     def viewer(self) -> Any:
@@ -93,13 +95,15 @@ class Roster:
         """Train on an image, or leave it out."""
         (self._left_out.discard if ticked else self._left_out.add)(image)
 
-    def training_set(self) -> list[AnnotatedImage]:
-        """The ticked images with what was painted over them, as they are now."""
+    def training_set(
+        self, planes: Callable[[Labels], Iterable[tuple[int, ...]] | None] = lambda labels: None
+    ) -> list[AnnotatedImage]:
+        """The ticked images with what was painted over them, as they are now; `planes` tells the painted ones."""
         found = []
         for image, ticked in self.candidates():
             labels = self.annotation(image)
             if ticked and labels is not None:
-                found.append(layers.annotated(image, self.axes(image), labels, self.regions(image)))
+                found.append(layers.annotated(image, self.axes(image), labels, self.regions(image), planes(labels)))
         return found
 
     def n_regions(self) -> int:
@@ -110,12 +114,12 @@ class Roster:
     def new_annotation(self, image: Image, single_cells: bool) -> Labels:
         """Add an empty layer to paint on."""
         axes = self.axes(image)
-        empty = np.zeros(layers.label_shape(image, axes), np.uint16)  # room for 65,535 cells
-        layer = self.viewer.add_labels(
-            empty, name=f"{image.name} annotation", opacity=0.65, **layers.placement(image, axes)
-        )
+        blank = empty(layers.label_shape(image, axes), np.uint16)  # room for 65,535 cells
+        layer = Labels(blank, name=f"{image.name} annotation", opacity=0.65, **layers.placement(image, axes))
         set_colours(layer, single_cells, annotation=True)
+        self.blank.add(layer)
         self.pair(image, layer)
+        self.viewer.add_layer(layer)
         return layer
 
     def new_regions(self, image: Image) -> Shapes:
@@ -146,13 +150,13 @@ class Roster:
         layer = self.result(image)
         wanted = Image if kind == "probabilities" else Labels
         if not isinstance(layer, wanted) or layer.data.shape != shape or layer.data.dtype != dtype:
-            layer = self._new_result(image, layer, np.zeros(shape, dtype), kind)
+            layer = self._new_result(image, layer, empty(shape, dtype), kind)
         if kind != "probabilities" and layer.metadata.get("annotrain") != kind:
             set_colours(layer, kind == "cells", annotation=False)
             layer.metadata = {**layer.metadata, "annotrain": kind}
         return layer, as_tzyx(layer.data, own)
 
-    def _new_result(self, image: Image, old: Any, empty: Any, kind: str) -> Any:
+    def _new_result(self, image: Image, old: Any, blank: Any, kind: str) -> Any:
         viewer, place = self.viewer, layers.placement(image, self.axes(image))
         index, opacity = viewer.layers.index(image) + 1, 0.5
         if old is not None:
@@ -162,10 +166,10 @@ class Roster:
         name = f"{image.name} prediction"
         if kind == "probabilities":
             layer = Image(
-                empty, name=name, contrast_limits=(0, 1), colormap="magma", blending="additive", **with_leading(place)
+                blank, name=name, contrast_limits=(0, 1), colormap="magma", blending="additive", **with_leading(place)
             )
         else:
-            layer = Labels(empty, name=name, opacity=opacity, **place)
+            layer = Labels(blank, name=name, opacity=opacity, **place)
         self._remember("prediction", image, layer)
         layer.metadata = {"annotrain": "probabilities" if kind == "probabilities" else ""}
         camera, dims = viewer.scene.camera, viewer.dims

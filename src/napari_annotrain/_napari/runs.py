@@ -7,13 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_annotrain._napari import engine
+from napari_annotrain._napari.view import Region
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.events import Done, Event, TileDone
 from napari_annotrain.specs import PredictSpec, TrainSpec
-
-#: T, Z, Y, X in pixels of level 0.
-Region = tuple[slice, slice, slice, slice]
 
 
 @dataclass(frozen=True)

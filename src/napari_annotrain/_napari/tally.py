@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -9,6 +10,10 @@ from qtpy.QtCore import QObject, QTimer, Signal
 #: Longest count at a time, so that painting never waits for it.
 MOST_SECONDS = 0.015
 DEBOUNCE_MS = 250
+#: Pixels counted at once.
+STRIP_PIXELS = 1 << 20
+#: Plane index, and which strip of it.
+Strip = tuple[int, ...]
 #: While a long count goes on, what is known is told so often.
 TELL_SECONDS = 0.5
 #: Up to so many planes, all are counted again after an undo or a refresh.
@@ -16,9 +21,10 @@ FEW_PLANES = 16
 
 
 class Tally(QObject):
-    """Pixels by value of one labels layer, counted plane by plane while nothing else happens.
+    """Pixels by value of one labels layer, counted strip by strip while nothing else happens.
 
-    A stroke makes its planes due again, undo all those ever painted.
+    A stroke makes the strips it touched due again; undo, which does not say what it changes, all those that hold
+    paint. A strip is some rows of one plane (the last two axes of the array).
     """
 
     counted = Signal()
@@ -26,8 +32,8 @@ class Tally(QObject):
     def __init__(self, layer: Any, empty: bool = False) -> None:
         super().__init__()
         self._layer = layer
-        self._planes: dict[tuple[int, ...], dict[int, int]] = {}
-        self._due: set[tuple[int, ...]] = set() if empty else set(self._all_planes())
+        self._strips: dict[Strip, dict[int, int]] = {}
+        self._due: set[Strip] = set() if empty else set(self._all_strips())
         self._told = 0.0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -40,10 +46,14 @@ class Tally(QObject):
     def counts(self) -> dict[int, int]:
         """Pixels by value, without 0, as far as they are counted."""
         total: dict[int, int] = {}
-        for plane in self._planes.values():
-            for value, n in plane.items():
+        for strip in self._strips.values():
+            for value, n in strip.items():
                 total[value] = total.get(value, 0) + n
         return total
+
+    def planes(self) -> set[tuple[int, ...]]:
+        """Indices of the planes that hold paint, as far as is known, or are still to be counted."""
+        return {strip[:-1] for strip, found in self._strips.items() if found} | {strip[:-1] for strip in self._due}
 
     def count_now(self) -> dict[int, int]:
         """Count everything that is due before answering."""
@@ -57,28 +67,35 @@ class Tally(QObject):
         for emitter, slot in (("paint", self._painted), ("set_data", self._redrawn), ("data", self._replaced)):
             getattr(self._layer.events, emitter).disconnect(slot)
 
-    def _all_planes(self) -> Iterator[tuple[int, ...]]:
-        return iter(np.ndindex(*self._layer.data.shape[:-2]))
+    @property
+    def _height(self) -> int:
+        """Rows of a strip."""
+        return max(1, STRIP_PIXELS // max(1, int(self._layer.data.shape[-1])))
+
+    def _all_strips(self) -> Iterator[Strip]:
+        *planes, rows, _ = self._layer.data.shape
+        return product(*(range(n) for n in planes), range(-(-rows // self._height)))
 
     def _painted(self, event: Any) -> None:
         for atom in event.value:
             if hasattr(atom, "slice_key"):
-                spans = [range(s.start or 0, s.stop) for s in atom.slice_key[:-2]]
+                spans = [(key.start, key.stop) if isinstance(key, slice) else (key, key + 1) for key in atom.slice_key]
             else:
-                spans = [range(int(np.min(i)), int(np.max(i)) + 1) for i in atom[0][:-2]]
-            grid = np.array(np.meshgrid(*spans, indexing="ij")).reshape(len(spans), -1).T if spans else [()]
-            self._due.update(tuple(int(i) for i in plane) for plane in grid)
+                spans = [(int(np.min(index)), int(np.max(index)) + 1) for index in atom[0]]
+            *planes, (top, bottom), _ = spans
+            rows = range(int(top) // self._height, (int(bottom) - 1) // self._height + 1)
+            self._due.update(product(*(range(int(a), int(b)) for a, b in planes), rows))
         self._timer.start(DEBOUNCE_MS)
 
     def _redrawn(self, event: Any = None) -> None:
         """Undo and redo redraw without saying what they changed."""
-        planes = prod(self._layer.data.shape[:-2])
-        self._due.update(self._all_planes() if planes <= FEW_PLANES else (p for p, n in self._planes.items() if n))
+        few = prod(self._layer.data.shape[:-2]) <= FEW_PLANES
+        self._due.update(self._all_strips() if few else (strip for strip, found in self._strips.items() if found))
         self._timer.start(DEBOUNCE_MS)
 
     def _replaced(self, event: Any = None) -> None:
-        self._planes.clear()
-        self._due = set(self._all_planes())
+        self._strips.clear()
+        self._due = set(self._all_strips())
         self._timer.start(DEBOUNCE_MS)
 
     def _step(self) -> None:
@@ -91,7 +108,9 @@ class Tally(QObject):
             self._told = until
             self.counted.emit()
 
-    def _count(self, index: tuple[int, ...]) -> None:
-        plane = np.asarray(self._layer.data[index])
-        found = np.unique(plane[plane != 0], return_counts=True) if plane.any() else ((), ())
-        self._planes[index] = {int(value): int(n) for value, n in zip(*found, strict=True)}
+    def _count(self, strip: Strip) -> None:
+        *plane, k = strip
+        rows = slice(k * self._height, (k + 1) * self._height)
+        values = np.asarray(self._layer.data[(*plane, rows)])
+        found = np.unique(values[values != 0], return_counts=True) if values.any() else ((), ())
+        self._strips[strip] = {int(value): int(n) for value, n in zip(*found, strict=True)}

@@ -107,7 +107,7 @@ class TrainFlow:
         reason = why_not_train(c.facts())
         if reason:
             raise AnnotrainError(reason)
-        images = c.roster.training_set()
+        images = c.roster.training_set(c.painted_planes)
         if not images:
             raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
         base = session.model.model if session.base == LAST_MODEL and session.model is not None else session.base

@@ -3,8 +3,13 @@ from typing import Any
 
 import numpy as np
 
+from napari_annotrain.axes import LABEL_AXES
+
 #: Start and stop along every axis of the layer, in pixels of level 0.
 Box = tuple[tuple[int, int], ...]
+
+#: The same as slices over T, Z, Y, X.
+Region = tuple[slice, slice, slice, slice]
 
 
 def unwrap(viewer: Any) -> Any:
@@ -41,6 +46,23 @@ def visible_box(viewer: Any, layer: Any, whole: bool = False) -> Box | None:
     if np.any(stop <= start):
         return None
     return tuple((int(a), int(b)) for a, b in zip(start, stop, strict=True))
+
+
+def region_of(viewer: Any, layer: Any, axes: str, whole: bool = False) -> Region | None:
+    """What is seen of an image layer, as slices over T, Z, Y, X (see `visible_box`); `axes` are those of its array."""
+    box = visible_box(viewer, layer, whole)
+    if box is None:
+        return None
+    spans = dict(zip(axes, box, strict=False))  # RGB: the last axis is no axis of the layer
+    t, z, y, x = (slice(*spans.get(a, (0, 1))) for a in LABEL_AXES)
+    return t, z, y, x
+
+
+def is_inside(region: Region, other: Region | None) -> bool:
+    """Whether a region lies within another one."""
+    return other is not None and all(
+        b.start <= a.start and a.stop <= b.stop for a, b in zip(region, other, strict=True)
+    )
 
 
 def _corners_in_data(viewer: Any, layer: Any, lead: int) -> Any:

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from typing import Any
 from weakref import ref
 
@@ -38,4 +39,5 @@ class _Leave:
     def __call__(self, *_: object) -> None:
         controller = self._controller()
         if controller is not None:
-            controller.detach()
+            with suppress(RuntimeError):  # at the very end Qt may have taken our timers before us; threads go first
+                controller.detach()

@@ -38,6 +38,7 @@ class AnnotateStep(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.target_combo = ChoiceCombo("target_combo", [("classes", "classes"), ("cells", "cells")])
+        self.target_combo.setMinimumContentsLength(2)  # leaves room for the button beside it
         self.target_combo.setToolTip(
             "classes: every cell of a kind in the same colour.\n"
             "cells: every cell in a colour of its own; the model learns to keep touching cells apart."

@@ -61,12 +61,15 @@ class AnnotatedImage:
         Complete regions, in addition to the painted pixels.
     dense
         True: ground truth in the usual convention, everything annotated; 0 is background, n is class or cell n.
+    planes
+        (t, z) of the planes that may be painted, where somebody has kept count; None: look at all of them.
     """
 
     stack: Stack
     labels: Stack
     regions: tuple[CompleteRegion, ...] = ()
     dense: bool = False
+    planes: frozenset[tuple[int, int]] | None = None
 
     def __post_init__(self) -> None:
         image, labels = self.stack.shape, self.labels.shape
@@ -80,6 +83,11 @@ class AnnotatedImage:
     def name(self) -> str:
         """Name of the image."""
         return self.stack.name
+
+    def may_be_annotated(self, t: int, z: int) -> bool:
+        """False where nothing is annotated in a plane, known without reading it."""
+        drawn = any((region.t, region.z) == (t, z) for region in self.regions)
+        return self.dense or self.planes is None or drawn or (t, z) in self.planes
 
     def plane(self, t: int, z: int, box: PlaneBox) -> Labels:
         """Read the annotation of a box of one plane, (Y, X), in annotation values, complete regions applied."""

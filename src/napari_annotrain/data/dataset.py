@@ -114,7 +114,7 @@ def _find_areas(image: AnnotatedImage) -> Iterator[tuple[tuple[int, int, PlaneBo
     """Boxes around neighbouring annotated blocks of every plane, with their annotation."""
     n_t, _, n_z, height, width = image.stack.shape
     for t in range(n_t):
-        for z in range(n_z):
+        for z in (z for z in range(n_z) if image.may_be_annotated(t, z)):
             for box in _occupied_boxes(image, t, z, (height, width)):
                 labels = image.plane(t, z, box)
                 rows, columns = np.nonzero(labels.any(1))[0], np.nonzero(labels.any(0))[0]

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from napari.layers import Labels
+
+from napari_annotrain._napari import tally as tallying
+from napari_annotrain._napari.tally import Tally
+
+
+@pytest.fixture
+def layer(monkeypatch):
+    monkeypatch.setattr(tallying, "STRIP_PIXELS", 64)  # several strips a plane
+    return Labels(np.zeros((20, 32, 32), np.uint16))
+
+
+def truth(layer):
+    values, counts = np.unique(layer.data[layer.data != 0], return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def test_what_is_there_and_what_is_painted_is_counted(qtbot, layer):
+    layer.data[3:5, 10:20] = 1
+    tally = Tally(layer)
+    qtbot.waitUntil(lambda: tally.counts() == truth(layer))
+    layer.paint((7, 16, 16), 2)
+    layer.data_setitem((np.array([0, 19]), np.array([0, 31]), np.array([5, 6])), 3)
+    qtbot.waitUntil(lambda: tally.counts() == truth(layer))
+    assert set(tally.counts()) == {1, 2, 3}
+    layer.undo()
+    layer.undo()
+    qtbot.waitUntil(lambda: tally.counts() == {1: 640})
+    tally.close()
+    layer.paint((7, 16, 16), 2)
+    assert tally.counts() == {1: 640}
+
+
+def test_a_layer_known_to_be_empty_is_not_looked_through(qtbot, layer):
+    tally = Tally(layer, empty=True)
+    assert not tally._due
+    layer.paint((7, 16, 16), 2)
+    assert 0 < len(tally._due) < 20
+    assert tally.count_now() == truth(layer)
+
+
+def test_other_data_is_counted_anew(qtbot, layer):
+    tally = Tally(layer)
+    layer.data = np.full((2, 8, 8), 4, np.uint16)
+    qtbot.waitUntil(lambda: tally.counts() == {4: 128})
+
+
+def test_the_painted_planes_are_known_even_before_they_are_counted(layer):
+    tally = Tally(layer, empty=True)
+    layer.paint((7, 16, 16), 2)
+    assert tally.planes() == {(7,)}
+    tally.count_now()
+    assert tally.planes() == {(7,)}
