@@ -151,6 +151,16 @@ def test_more_memory_means_larger_tiles_on_the_grid(memory, monkeypatch):
     assert core <= predicting.choose_core(PredictSpec(memory=memory * 2), net, region) <= predicting.LARGEST_CORE
 
 
+def test_predicting_again_takes_tiles_as_large_as_the_first_time():
+    """What the first run freed stays with the process, and must not be taken for used up."""
+    model, region = random_model(NETS["padded"]), (slice(0, 3000), slice(0, 3000))
+    spec = PredictSpec(device="cpu", memory=1_500_000_000)
+    probabilities(model, random_stack(NETS["padded"], (40, 40)))
+    before = predicting.choose_core(spec, PRESETS["fast"].net, region)
+    probabilities(model, random_stack(NETS["padded"], (1200, 1200)), tile="whole")
+    assert predicting.choose_core(spec, PRESETS["fast"].net, region) == before
+
+
 def test_an_explicit_tile_wins_over_memory():
     region = (slice(0, 500), slice(0, 500))
     assert predicting.choose_core(PredictSpec(tile=50, memory=1), NETS["fast"], region) == 64

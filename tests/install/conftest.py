@@ -1,5 +1,4 @@
 import os
-import site
 import subprocess
 import sys
 import sysconfig
@@ -27,7 +26,8 @@ class Environment:
         self.packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder / "env")}))
         links = folder / "links"
         links.mkdir()
-        for entry in (e for place in site.getsitepackages() for e in Path(place).iterdir()):
+        places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+        for entry in (e for place in places for e in Path(place).iterdir()):
             ours = "annotrain" in entry.name.lower()
             if not ours and entry.name != "__pycache__" and not (links / entry.name).exists():
                 (links / entry.name).symlink_to(entry, target_is_directory=entry.is_dir())

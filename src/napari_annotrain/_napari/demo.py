@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Annotate, train and predict sample cells in napari.")
     parser.add_argument("out", type=Path, help="folder for screenshot, labels, model and scores")
     parser.add_argument("--headless", action="store_true", help="quit at the end instead of leaving the window open")
-    parser.add_argument("--seconds", type=float, default=60.0, help="training time")
+    parser.add_argument("--seconds", type=float, default=90.0, help="training time")
     options = parser.parse_args(arguments)
     if options.headless:
         # nobody's settings and window places are read or changed
@@ -162,4 +162,7 @@ class Demo:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

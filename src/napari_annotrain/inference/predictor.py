@@ -28,6 +28,8 @@ from napari_annotrain.tiles.grid import Box, Tile, cut, quarter, read_mirrored
 
 #: Largest core with tile "auto", in px: beyond it the margin costs little and progress comes in larger lumps.
 LARGEST_CORE = 2048
+#: Smallest one: below it nearly all the work is margin, and little memory is won.
+SMALLEST_CORE = 128
 #: What a tile takes a pixel, in floats: so many for each feature map of the top level, and so many besides; fitted
 #: to the peak resident size of `fast`, `standard` and `paper`.
 FLOATS_PER_MAP, FLOATS_BESIDES = 5.6, 75
@@ -84,8 +86,9 @@ class Predictor:
         with torch.inference_mode():
             image = torch.from_numpy(normalisation.apply(values))[None].to(self.device)
             with autocast(self.device, self.precision):
-                scores = self._network(image.contiguous(memory_format=torch.channels_last))
-            scores = scores[0][:, tile.crop[0], tile.crop[1]].float().softmax(0)
+                scores = self._network(image.contiguous(memory_format=torch.channels_last), margin=self.geometry.crop)
+            y, x = (slice(s.start - self.geometry.crop, s.stop - self.geometry.crop) for s in tile.crop)
+            scores = scores[0][:, y, x].float().softmax(0)
         return Scores(
             t,
             z,
@@ -144,6 +147,6 @@ def choose_core(spec: PredictSpec, net: NetSpec, region: Box) -> int:
     a_pixel = 4 * (FLOATS_PER_MAP * net.width + FLOATS_BESIDES + 2 * (net.outputs + net.channels))
     free = spec.memory * (1 - SPARE) - resident_memory()
     side = int((max(0.0, free) / a_pixel) ** 0.5) - shape.surplus
-    most = max(shape.grid, min(side, LARGEST_CORE) // shape.grid * shape.grid)
+    most = shape.round_up(max(SMALLEST_CORE, min(side, LARGEST_CORE) - shape.grid + 1))
     pieces = -(-longest // most)
     return min(most, shape.round_up(-(-longest // pieces)))

@@ -67,8 +67,11 @@ def autocast(device: torch.device, precision: torch.dtype) -> Iterator[None]:
 
 
 def release_memory() -> None:
-    """Give the GPU's memory back after a run."""
+    """Give memory back after a run: the GPU's, and what glibc kept of the computer's (see `keep_freed_memory`)."""
     gc.collect()
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():
@@ -83,8 +86,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
+@functools.cache
 def resident_memory() -> int:
-    """Memory that this process occupies now, in bytes; a usual size where the system does not tell (not Linux)."""
+    """Memory that this process occupied before its first run, in bytes; a usual size where the system does not tell.
+
+    Asked once: later, what earlier runs freed still counts as resident though the next one uses it again.
+    """
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):
@@ -99,6 +106,7 @@ def keep_freed_memory() -> None:
     Large activations are otherwise mapped and unmapped for every layer, and the page faults cost more than the
     convolutions. A plugin cannot set MALLOC_* in the environment; mallopt(3) does the same from inside.
     """
+    resident_memory()
     if not sys.platform.startswith("linux"):
         return
     with contextlib.suppress(OSError, AttributeError):

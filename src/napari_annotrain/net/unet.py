@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from napari_annotrain.specs import NetSpec
+from napari_annotrain.tiles.geometry import margins_needed
 
 
 class UNet(nn.Module):
@@ -30,8 +31,13 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(spec.width, spec.outputs, 1)
         self.apply(_initialise)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Scores of every class, (B, K, Y', X'), for images (B, C, Y, X)."""
+    def forward(self, x: torch.Tensor, margin: int = 0) -> torch.Tensor:
+        """Scores of every class, (B, K, Y', X'), for images (B, C, Y, X).
+
+        With a margin (padded networks; a multiple of the grid, at least the reach) only the core inside it comes
+        back. The contracting path sees all of it, but each level of the expanding path is cut to what the core
+        needs (`tiles.geometry.margins_needed`), so that its expensive upper levels do not pay for the deep ones.
+        """
         skips = []
         for level, convolutions in enumerate(self.down):
             x = convolutions(x)
@@ -39,10 +45,15 @@ class UNet(nn.Module):
             skips.append(self.dropout(x) if level == self.spec.depth - 1 else x)
             x = nn.functional.max_pool2d(skips[-1], 2)
         x = self.dropout(self.bottom(x))
-        for up, merge in zip(self.up, self.merge, strict=True):
-            x = up(x)
-            x = merge(torch.cat([_crop(skips.pop(), x), x], dim=1))
-        return self.head(x)  # type: ignore[no-any-return]
+        kept = margin // 2**self.spec.depth
+        needed = margins_needed(self.spec) if margin else [0] * len(skips)
+        for level, up, merge in zip(reversed(range(len(skips))), self.up, self.merge, strict=True):
+            x, skip = up(x), skips.pop()
+            if margin:
+                x, skip = _trim(x, 2 * kept - needed[level]), _trim(skip, margin // 2**level - needed[level])
+                kept = needed[level]
+            x = merge(torch.cat([_crop(skip, x), x], dim=1))
+        return self.head(_trim(x, kept))  # type: ignore[no-any-return]
 
 
 def _convolutions(spec: NetSpec, inputs: int, outputs: int) -> nn.Sequential:
@@ -69,3 +80,8 @@ def _crop(skip: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Cut the middle out of a map of the contracting path; border pixels were lost in the convolutions below it."""
     y, x = ((a - b) // 2 for a, b in zip(skip.shape[-2:], like.shape[-2:], strict=True))
     return skip[..., y : y + like.shape[-2], x : x + like.shape[-1]]
+
+
+def _trim(x: torch.Tensor, pixels: int) -> torch.Tensor:
+    """Cut so many pixels off every side."""
+    return x[..., pixels : x.shape[-2] - pixels, pixels : x.shape[-1] - pixels] if pixels else x

@@ -79,6 +79,20 @@ def output_size(net: NetSpec, size: int) -> int | None:
     return size if size > 0 else None
 
 
+def margins_needed(net: NetSpec) -> list[int]:
+    """Pixels around the core that each level of the expanding path must start from, top level first.
+
+    The convolutions of a level spoil so many pixels at a cut edge, and the level above needs half of what it starts
+    from (rounded up) to be right on this one. For depth 4 and two convolutions: 2, 4, 4, 4 pixels of each level.
+    """
+    margins, right = [], 0
+    for _ in range(net.depth):
+        start = -(-(right + net.convolutions) // 2) * 2
+        margins.append(start)
+        right = start // 2
+    return margins
+
+
 def _reach(net: NetSpec) -> int:
     spoilt, skips = 0, []
     for _ in range(net.depth):
