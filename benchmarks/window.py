@@ -17,6 +17,8 @@ from report import data_folder, machine, table, write_part
 from simulate import few_cells, scribbles
 
 from napari_annotrain import api
+from napari_annotrain._napari.controller import controller_of
+from napari_annotrain.specs import TrainSpec
 
 SETS = (
     # folder, target, subset and image to paint on, what is painted
@@ -76,12 +78,11 @@ def measure(folder: Path, target: str, subset: str, seconds: float, shots: Path 
     painted = scribbles(truth) if target == "classes" else few_cells(truth)
     layer.data[...] = painted
     layer.refresh()
-    layer.events.paint(value=[])
-    window.panel.session_seconds = seconds
-    set_training_time(window, seconds)
-    wait(window.part(QAbstractButton, "train_button").isEnabled, 60)
+    train = controller_of(window.viewer).train
+    train.set_spec(TrainSpec(seconds=seconds))
     window.press("train_button")
     first = wait(lambda: window.prediction() is not None and bool(window.prediction().any()), 60 + 2 * seconds)
+    wait(window.part(QAbstractButton, "predict_stack_button").isEnabled, 60)
     window.press("predict_stack_button")
     wait(lambda: window.part(QAbstractButton, "train_button").isEnabled(), 300)
     result, said = window.prediction(), window.says()
@@ -96,14 +97,6 @@ def measure(folder: Path, target: str, subset: str, seconds: float, shots: Path 
     else:
         words = f"AP50 {api.evaluate(result, truth, min_size=15)['pooled']['ap50']:.3f}"
     return (f"{folder.name} {path.stem}", f"{(painted > 0).mean():.1%}", f"{first:.1f} s", words, said)
-
-
-def set_training_time(window: Window, seconds: float) -> None:
-    from qtpy.QtWidgets import QAbstractSpinBox
-
-    for box in window.panel.findChildren(QAbstractSpinBox):
-        if "second" in box.objectName() and hasattr(box, "setValue"):
-            box.setValue(seconds)
 
 
 def main() -> None:

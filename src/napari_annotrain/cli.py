@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,8 +13,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import napari_annotrain
-from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Event, Failed, Note, Started, Step, TileDone, Validated
+from napari_annotrain.errors import AnnotrainError, PartlyDone
+from napari_annotrain.events import Computed, Event, Failed, Note, Started, Step, TileDone, Validated
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -78,13 +79,13 @@ def train(
     """
     from napari_annotrain import api
 
-    with _progress() as show:
+    with _telling(f"The model is in {out}."), _progress() as show:
         api.train(
             images,
             annotations,
             target=target,
             dense=dense,
-            base=None if base == "none" else base,
+            base=base,
             preset=preset,
             seconds=seconds,
             steps=steps,
@@ -95,7 +96,6 @@ def train(
             resume=resume,
             on_event=show,
         )
-    print(f"The model is in {out}.")
 
 
 @app.command
@@ -145,7 +145,7 @@ def predict(
     """
     from napari_annotrain import api
 
-    with _progress() as show:
+    with _telling(f"The result is in {out}."), _progress() as show:
         api.predict(
             model,
             Path(input),
@@ -161,7 +161,6 @@ def predict(
             overwrite=overwrite,
             on_event=show,
         )
-    print(f"The result is in {out}.")
 
 
 @app.command
@@ -194,12 +193,12 @@ def evaluate(
         if isinstance(event, Note):
             print(event.text, file=sys.stderr)
 
-    scores = compare(Path(prediction), Path(truth), kind=as_, min_size=min_size, on_event=warn)
-    if json_:
-        print(json.dumps(scores, indent=1))
-        return
-    for name, values in [*scores["images"].items(), ("mean", scores["mean"]), ("pooled", scores["pooled"])]:
-        print(f"{name}: " + "  ".join(_score_words(key, value) for key, value in values.items()))
+    try:
+        scores = compare(Path(prediction), Path(truth), kind=as_, min_size=min_size, on_event=warn)
+    except PartlyDone as partly:
+        _print_scores(partly.result, json_)
+        raise
+    _print_scores(scores, json_)
 
 
 @models_app.command(name="list")
@@ -294,8 +293,14 @@ def run(tokens: Sequence[str] | None = None) -> int:
         return _complain(_one_sentence(error))
     except AnnotrainError as error:
         return _complain(str(error))
-    except KeyboardInterrupt:
-        print("Interrupted; what was best so far is kept.", file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:
+        from napari_annotrain.api.memory import SHORT_OF_MEMORY, is_memory_short
+
+        if not is_memory_short(error):
+            raise
+        return _complain(SHORT_OF_MEMORY)
+    except KeyboardInterrupt as interrupt:
+        print(str(interrupt) or "Interrupted.", file=sys.stderr)
         return INTERRUPTED
     return DONE
 
@@ -308,6 +313,25 @@ def _complain(sentence: str) -> int:
 def _one_sentence(error: CycloptsError) -> str:
     text = " ".join(str(error).split()).replace('"', "'")
     return f"{text} See annotrain --help."
+
+
+@contextmanager
+def _telling(where: str) -> Iterator[None]:
+    """Say at the end where the result is, also when some files of a folder had to be left out."""
+    try:
+        yield
+    except PartlyDone:
+        print(where)
+        raise
+    print(where)
+
+
+def _print_scores(scores: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(scores, indent=1))
+        return
+    for name, values in [*scores["images"].items(), ("mean", scores["mean"]), ("pooled", scores["pooled"])]:
+        print(f"{name}: " + "  ".join(_score_words(key, value) for key, value in values.items()))
 
 
 def _score_words(key: str, value: Any) -> str:
@@ -351,11 +375,12 @@ class _Progress:
                 self._bar.update(self._task, completed=fraction, description=f"step {step}, loss {loss:.3f}")
             case Validated(score=score, step=step):
                 self._say(f"step {step}: validation IoU {score:.3f}")
-            case TileDone(done=done, total=total):
+            case Computed(done=done, total=total) | TileDone(done=done, total=total):
                 self._bar.update(self._task, completed=done / total, description=f"tile {done} of {total}")
 
     def _say(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False)
+        # As it stands: a name such as "cells [raw].tif" is no markup, and a path is not to be broken into lines.
+        self._bar.console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

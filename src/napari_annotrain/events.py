@@ -124,6 +124,20 @@ class TileDone(Event):
 
 
 @dataclass(frozen=True)
+class Computed(Event):
+    """One tile was computed whose result comes later, with its plane (cells).
+
+    Attributes
+    ----------
+    done, total
+        Tiles computed so far and in all.
+    """
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Failed(Event):
     """The run ended in an exception; the last event of its stream.
 

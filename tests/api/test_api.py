@@ -1,12 +1,16 @@
+import shutil
+
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 import napari_annotrain as at
 from napari_annotrain import api
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.data.writing import write_array
+from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Checkpoint, Done, Note, Started, Step, TileDone
 from napari_annotrain.specs import PredictSpec, TrainSpec
 from napari_annotrain.store.models import load_model
@@ -169,6 +173,8 @@ def test_resume_with_nothing_there_starts_from_the_beginning(tmp_path):
         ({"seconds": -1}, "positive"),
         ({"steps": 0}, "positive"),
         ({"seed": -1}, "negative"),
+        ({"seed": 2**70}, "too large"),
+        ({"seconds": float("inf")}, "positive"),
         ({"axes": "YQ"}, "cannot be read"),
         ({"axes": "ZYX"}, "3 dimensions"),
         ({"resume": True}, "give out"),
@@ -278,7 +284,7 @@ def test_a_zarr_result_is_streamed_lazy_and_equal(model, tmp_path, output):
     expected = at.predict(model, stack, output=output, tile=32)
     out = at.predict(model, dask.from_array(stack, chunks=(1, 40, 90)), output=output, tile=32, out=tmp_path / "o.zarr")
     assert np.array_equal(np.asarray(out[...]), expected)
-    assert isinstance(out, np.ndarray) is (output == "cells")
+    assert not isinstance(out, np.ndarray)
     assert [p.name for p in tmp_path.iterdir()] == ["o.zarr"]
     with pytest.raises(AnnotrainError, match="exists already"):
         at.predict(model, stack, out=tmp_path / "o.zarr")
@@ -303,3 +309,180 @@ def test_a_result_never_replaces_its_image(model, tmp_path, name):
     with pytest.raises(AnnotrainError, match="would replace"):
         at.predict(model, tmp_path / name, out=tmp_path / name)
     assert (tmp_path / "a.tif").read_bytes() == before
+
+
+def test_resuming_a_finished_training_changes_nothing(tmp_path):
+    image, labels = draw_discs((400, 400), discs=[(y, x, 12) for y in range(30, 400, 60) for x in range(30, 400, 60)])
+    out = tmp_path / "m.safetensors"
+    options = {"dense": True, "out": out, "steps": 2, "device": "cpu"}
+    first = at.train(image, (labels > 0).astype(int), **options)
+    again = at.train(image, (labels > 0).astype(int), resume=True, **options)
+    assert "validation_iou" in first.card.provenance
+    assert again.card.provenance["validation_iou"] == first.card.provenance["validation_iou"]
+    assert all((again.weights[k] == v).all() for k, v in first.weights.items())
+
+
+def test_the_card_remembers_validation_blocks_that_were_trained_on():
+    image, labels = draw_discs((256, 256), discs=[(60, 60, 20), (180, 180, 20), (60, 180, 20)])
+    first = at.train(image, (labels > 0).astype(int), dense=True, **FEW)
+    assert first.card.released, "test invalid: no block was chosen"
+    second = at.train(image, (labels > 0).astype(int), dense=True, base=first, **FEW)
+    assert second.card.released == first.card.released
+
+
+def test_numpy_in_is_numpy_out_also_where_it_is_written_to_zarr(model, tmp_path):
+    image = draw_discs((64, 64))[0]
+    expected = at.predict(model, image)
+    out = at.predict(model, image, out=tmp_path / "a.zarr")
+    assert isinstance(out, np.ndarray)
+    assert np.array_equal(out, expected)
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    from_file = at.predict(model, tmp_path / "a.tif", out=tmp_path / "b.zarr")
+    assert not isinstance(from_file, np.ndarray)
+    assert np.array_equal(from_file[...], expected)
+
+
+def test_two_images_of_one_stem_never_write_one_result(model, tmp_path):
+    (tmp_path / "in").mkdir()
+    image = draw_discs()[0]
+    tifffile.imwrite(tmp_path / "in" / "a.tif", image)
+    Image.fromarray((image // 8).astype(np.uint8)).save(tmp_path / "in" / "a.png")
+    with pytest.raises(AnnotrainError, match=r"a\.png and a\.tif in .*in differ only in their type"):
+        at.predict(model, tmp_path / "in", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_zarr_store_of_any_name_is_one_image(model, tmp_path):
+    image = draw_discs()[0]
+    write_array(tmp_path / "s.zarr", image, "YX")
+    (tmp_path / "s.zarr").rename(tmp_path / "store")
+    at.predict(model, tmp_path / "store", out=tmp_path / "o1.tif")
+    assert np.array_equal(tifffile.imread(tmp_path / "o1.tif"), at.predict(model, image))
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_an_image_too_large_for_memory_does_not_stop_the_others(model, tmp_path, monkeypatch, error):
+    for name, size in (("a", 64), ("b", 80)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", draw_discs((size, size))[0])
+    whole = api.prediction._fill
+
+    def scarce(result, *rest):
+        if result.shape == (80, 80):
+            raise error
+        whole(result, *rest)
+
+    monkeypatch.setattr("napari_annotrain.api.prediction._fill", scarce)
+    notes = []
+    with pytest.raises(PartlyDone, match=r"1 of 2 images could not be predicted: b\.tif") as partly:
+        at.predict(model, tmp_path, out=tmp_path / "out", on_event=notes.append)
+    assert partly.value.result == [tmp_path / "out" / "a.tif"]
+    assert any(isinstance(n, Note) and "not enough memory for b.tif" in n.text for n in notes)
+    monkeypatch.setattr("napari_annotrain.api.prediction._fill", lambda *rest: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        at.predict(model, tmp_path, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("output", ["classes", "cells", "probabilities"])
+def test_what_a_png_cannot_hold_is_refused_before_any_work(model, tmp_path, monkeypatch, output):
+    monkeypatch.setattr("napari_annotrain.api.prediction._fill", lambda *rest: pytest.fail("work was done"))
+    with pytest.raises(AnnotrainError, match=r"o\.png cannot hold this result"):
+        at.predict(model, np.zeros((5, 30, 30), np.uint8), output=output, out=tmp_path / "o.png")
+
+
+@pytest.fixture
+def training_folders(tmp_path):
+    """Folders of images and annotations: a and b are good."""
+    for k, name in enumerate("ab"):
+        image, labels = draw_discs(seed=k)
+        for folder, array in (("images", image), ("labels", (labels > 0).astype(np.uint8))):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / folder / f"{name}.tif", array)
+    return tmp_path
+
+
+def spoil(folders, how):
+    """Add a pair c that cannot be used; its name comes back as the notes have it."""
+    image, labels = draw_discs(seed=9)
+    labels = (labels > 0).astype(np.float32)
+    if how == "wrong size":
+        labels = labels[:-3]
+    if how == "fractions":
+        labels /= 3
+    tifffile.imwrite(folders / "labels" / "c.tif", labels)
+    tifffile.imwrite(folders / "images" / "c.tif", image)
+    if how == "no image":
+        (folders / "images" / "c.tif").write_bytes(b"no image")
+
+
+@pytest.mark.parametrize("how", ["no image", "wrong size", "fractions"])
+def test_a_bad_file_in_a_training_folder_is_named_and_the_others_are_trained_on(training_folders, how):
+    spoil(training_folders, how)
+    images, labels, out = (training_folders / name for name in ("images", "labels", "m.safetensors"))
+    notes = []
+    with pytest.raises(PartlyDone, match="1 of 3 images could not be trained on: c") as partly:
+        at.train(images, labels, dense=True, out=out, on_event=notes.append, **FEW)
+    assert load_model(out).card.provenance["images"] == ["a", "b"]
+    assert partly.value.result.card.provenance["images"] == ["a", "b"]
+    assert any(isinstance(n, Note) and ("c.tif" in n.text or " c " in n.text) for n in notes)
+    with pytest.raises(AnnotrainError) as single:
+        at.train(images / "c.tif", labels / "c.tif", dense=True, **FEW)
+    assert not isinstance(single.value, PartlyDone)
+
+
+def test_a_training_folder_of_bad_files_only_is_refused(training_folders):
+    for name in "ab":
+        (training_folders / "images" / f"{name}.tif").write_bytes(b"no image")
+    with pytest.raises(AnnotrainError, match=r"None of the 2 images can be trained on\. .*a\.tif cannot be read"):
+        at.train(training_folders / "images", training_folders / "labels", dense=True, **FEW)
+
+
+def test_a_bad_pair_in_a_folder_is_named_and_the_others_are_scored(training_folders):
+    spoil(training_folders, "wrong size")
+    write_array(training_folders / "images" / "c.tif", draw_discs()[1], "YX")
+    shutil.copytree(training_folders / "labels", training_folders / "found")
+    write_array(training_folders / "found" / "c.tif", draw_discs()[1], "YX")
+    notes = []
+    with pytest.raises(PartlyDone, match=r"1 of 3 pairs could not be compared: c\.tif") as partly:
+        at.evaluate(training_folders / "found", training_folders / "labels", kind="classes", on_event=notes.append)
+    assert set(partly.value.result["images"]) == {"a", "b"}
+    assert partly.value.result["pooled"]["iou"]["1"] == 1
+    assert any("c is 64 x 72 but its truth is 61 x 72" in note.text for note in notes)
+
+
+def test_resuming_with_another_target_is_refused(tmp_path):
+    image, labels = draw_discs()
+    out = tmp_path / "m.safetensors"
+    at.train(image, labels, target="cells", dense=True, out=out, **FEW)
+    before = out.read_bytes()
+    with pytest.raises(AnnotrainError, match="has the target cells: give that one"):
+        at.train(image, labels, dense=True, out=out, resume=True, **FEW)
+    assert out.read_bytes() == before
+
+
+def test_base_none_is_no_base():
+    image, labels = draw_discs()
+    model = at.train(image, (labels > 0).astype(int), dense=True, base="none", **FEW)
+    assert model.card.provenance["base"] is None
+
+
+def test_a_palette_png_is_an_annotation_and_a_truth(tmp_path):
+    image, labels = draw_discs()
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    palette = Image.fromarray(labels.astype(np.uint8), "P")
+    palette.putpalette([0, 0, 0, 250, 10, 10, 20, 240, 20])
+    palette.save(tmp_path / "labels.png")
+    model = at.train(tmp_path / "a.tif", tmp_path / "labels.png", dense=True, **FEW)
+    assert model.card.classes == (0, 1, 2)
+    assert at.evaluate(labels, tmp_path / "labels.png")["mean"]["ap50"] == 1
+    palette.convert("RGB").save(tmp_path / "rgb.png")
+    with pytest.raises(AnnotrainError, match="has 3 channels: save it as a label image"):
+        at.train(tmp_path / "a.tif", tmp_path / "rgb.png", dense=True, **FEW)
+    with pytest.raises(AnnotrainError, match=r"rgb\.png has 3 channels: save it as a label image"):
+        at.evaluate(tmp_path / "rgb.png", tmp_path / "rgb.png")
+
+
+def test_the_verbs_are_listed_and_nothing_else_is_there():
+    assert set(dir(api)) == set(api.__all__)
+    assert all(callable(getattr(api, name)) for name in api.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'paint'"):
+        api.paint  # noqa: B018

@@ -50,3 +50,33 @@ def test_a_complete_region_stays_in_its_plane():
 def test_image_and_annotation_of_different_size_are_refused_with_both_sizes():
     with pytest.raises(AnnotrainError, match="8 x 9 but its annotation is 8 x 8"):
         AnnotatedImage(Stack.of(np.zeros((8, 9))), Stack.of(np.zeros((8, 8), int)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64, np.float64])
+@pytest.mark.parametrize(
+    ("dense", "expected"), [(True, [[1, 2, 4, 5], [4, 3, 2, 1]]), (False, [[0, 1, 3, 4], [3, 2, 1, 0]])]
+)
+def test_cells_with_ids_of_any_size_are_compacted_and_background_stays(dtype, dense, expected):
+    ids = np.array([[0, 1, 2**33, 2 * 2**33], [2**33, 7, 1, 0]]).astype(dtype)
+    labels = as_annotation(ids, dense, cells=True)
+    assert (labels.tolist(), labels.dtype) == (expected, np.int32)
+    alone = as_annotation(ids[:1, 2:], dense, cells=True)
+    assert alone.tolist() == [[2, 3]], "without background the first cell is still a cell"
+
+
+def test_classes_have_no_ids_of_any_size():
+    with pytest.raises(AnnotrainError, match="8589934592: choose the target cells"):
+        as_annotation(np.array([[0, 2**33]], np.uint64), dense=True)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("cells", [True, False])
+def test_labels_that_are_not_finite_are_refused_in_words(value, cells):
+    with pytest.raises(AnnotrainError, match="NaN or infinite values: choose a label image"):
+        as_annotation(np.array([[0, value]]), dense=True, cells=cells)
+
+
+def test_an_annotation_in_colour_is_refused_with_its_channels():
+    colours = Stack.of(np.zeros((8, 9, 3), np.uint8), "YXC")
+    with pytest.raises(AnnotrainError, match="has 3 channels: save it as a label image with one value a pixel"):
+        AnnotatedImage(Stack.of(np.zeros((8, 9))), colours)

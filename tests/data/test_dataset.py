@@ -27,14 +27,17 @@ def painted(shape=(40, 40)):
 
 
 def test_every_painted_pixel_is_in_the_dataset_once_and_nothing_else():
-    labels = np.zeros((3, 400, 500), np.uint8)
+    labels = np.zeros((3, 900, 900), np.uint8)
     labels[0, 10:12, 10:20], labels[2, 390:400, 480:500], labels[2, 200, 5] = 1, 2, 1
+    labels[1, 5:895, 5], labels[1, 890, 5:895], labels[1, 300, 700:720] = 2, 2, 1  # a stroke in the box of an L
     dataset = build_dataset([annotated(labels)], "classes", SPEC)
     rebuilt = np.zeros_like(labels)
     for area in dataset.areas:
         rebuilt[area.z][area.box] += np.where(area.target == IGNORE, 0, area.target + 1).astype(np.uint8)
     assert np.array_equal(rebuilt, labels)
-    assert sum(area.target.size for area in dataset.areas) < labels.size / 10, "far apart strokes share no area"
+    assert len(dataset.areas) == 5
+    far_apart = sum(area.target.size for area in dataset.areas if area.z != 1)
+    assert far_apart < labels.size / 10, "far apart strokes share no area"
 
 
 def test_value_n_plus_1_is_class_n():
@@ -105,6 +108,48 @@ def test_little_annotation_has_no_validation_and_says_so():
     assert any("Too little" in note for note in dataset.notes)
 
 
+def grown(n_blocks, shape=(512, 512)):
+    """Annotation that covers the first blocks of a plane, row by row, with both classes in each."""
+    labels = np.zeros(shape, np.uint8)
+    for k in range(n_blocks):
+        y, x = divmod(k, shape[1] // BLOCK)
+        block = labels[y * BLOCK : (y + 1) * BLOCK, x * BLOCK : (x + 1) * BLOCK]
+        block[:] = 1
+        block[20:40, 20:40] = 2
+    return labels
+
+
+def test_what_a_model_was_trained_on_never_validates_a_model_that_starts_from_it():
+    image = RNG.normal(size=(512, 512))
+    small = build_dataset([annotated(grown(16), image)], "classes", SPEC)
+    assert not small.has_validation
+    assert small.released, "test invalid: no block was chosen"
+    fresh = build_dataset([annotated(grown(64), image)], "classes", SPEC)
+    later = build_dataset([annotated(grown(64), image)], "classes", SPEC, small.released)
+    seen = grown(16) > 0
+    held_out = {name: data.areas[0].held_out for name, data in (("fresh", fresh), ("later", later))}
+    assert (held_out["fresh"] & seen).any()
+    assert later.has_validation
+    assert not (held_out["later"] & seen).any()
+    assert np.array_equal(held_out["later"] & ~seen, held_out["fresh"] & ~seen)
+    assert set(later.released) == set(small.released)
+
+
+def test_a_renamed_image_keeps_its_validation_blocks():
+    image = RNG.normal(size=(512, 512))
+    first, second = (build_dataset([annotated(grown(64), image, name=n)], "classes", SPEC) for n in ("a", "b"))
+    assert np.array_equal(first.areas[0].held_out, second.areas[0].held_out)
+
+
+def test_a_rare_new_class_does_not_undo_the_validation():
+    labels = grown(64)
+    image = RNG.normal(size=(512, 512))
+    held_out = build_dataset([annotated(labels, image)], "classes", SPEC).areas[0].held_out
+    y, x = np.argwhere(~held_out)[0]
+    labels[y, x] = 5
+    assert np.array_equal(build_dataset([annotated(labels, image)], "classes", SPEC).areas[0].held_out, held_out)
+
+
 def test_much_annotation_has_about_the_asked_share_of_validation():
     labels = np.kron(RNG.integers(0, 2, (48, 48)), np.ones((16, 16))).astype(np.uint8)
     dataset = build_dataset([annotated(labels, dense=True)], "classes", SPEC)
@@ -133,3 +178,36 @@ def test_planes_known_to_be_unpainted_are_not_read():
 
     image = AnnotatedImage(Stack.of(RNG.normal(size=labels.shape)), Stack.of(Guarded()), planes=frozenset({(0, 1)}))
     assert {(area.t, area.z) for area in build_dataset([image], "classes", SPEC).areas} == {(0, 1)}
+
+
+def test_cells_of_huge_ids_train_as_small_ones_do():
+    labels = np.zeros((60, 60), np.uint64)
+    labels[5:15, 5:15], labels[30:40, 30:40] = 2**33, 2 * 2**33
+    image = RNG.normal(size=labels.shape)
+    huge, small = (
+        build_dataset([annotated(ids, image, dense=True)], "cells", SPEC)
+        for ids in (labels, (labels // 2**33).astype(np.uint8))
+    )
+    assert np.array_equal(huge.areas[0].target, small.areas[0].target)
+    assert huge.cell_diameter_px == small.cell_diameter_px
+
+
+def test_a_constant_image_among_others_is_skipped_with_a_note():
+    flat = annotated(painted(), np.full((40, 40), 7), name="flat")
+    dataset = build_dataset([flat, annotated(painted())], "classes", SPEC)
+    assert [image.name for image in dataset.images] == ["image"]
+    assert any("flat was skipped: it has the same value everywhere" in note for note in dataset.notes)
+    assert not dataset.failed, "it could be read"
+    with pytest.raises(AnnotrainError, match="Every annotated image has the same value everywhere"):
+        build_dataset([flat, flat], "classes", SPEC)
+
+
+def test_an_image_that_turns_out_bad_while_it_is_read_is_skipped_only_where_allowed():
+    bad = annotated(painted() / 3, name="bad")
+    with pytest.raises(AnnotrainError, match="bad holds fractions"):
+        build_dataset([bad, annotated(painted())], "classes", SPEC)
+    dataset = build_dataset([bad, annotated(painted())], "classes", SPEC, skip_bad=True)
+    assert (len(dataset.images), dataset.failed) == (1, ("bad",))
+    assert any("bad holds fractions" in note for note in dataset.notes)
+    with pytest.raises(AnnotrainError, match=r"None of the 2 images can be trained on\. The annotation of bad"):
+        build_dataset([bad, bad], "classes", SPEC, skip_bad=True)

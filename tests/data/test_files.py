@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from napari_annotrain.data import tiff
-from napari_annotrain.data.files import open_stack
+from napari_annotrain.data.files import open_labels, open_stack
 from napari_annotrain.data.lazy import FileArray
 from napari_annotrain.errors import AnnotrainError
 
@@ -282,6 +282,17 @@ def test_palette_png_is_read_in_its_colours(tmp_path):
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.save(tmp_path / "a.png")
     np.testing.assert_array_equal(values(open_stack(tmp_path / "a.png"))[0], [[10, 20, 30], [40, 50, 60]])
+    labels = open_labels(tmp_path / "a.png")
+    assert labels.axes == "YX"
+    np.testing.assert_array_equal(values(labels), [[0, 1], [1, 0]])
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_labels_without_a_palette_are_read_as_images_are(tmp_path, mode):
+    Image.fromarray(STACK[0].astype(np.uint8)).convert(mode).save(tmp_path / "a.png")
+    stack, labels = open_stack(tmp_path / "a.png"), open_labels(tmp_path / "a.png")
+    assert stack.axes == labels.axes
+    np.testing.assert_array_equal(values(stack), values(labels))
 
 
 def test_jpeg(tmp_path):

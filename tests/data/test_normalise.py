@@ -73,3 +73,23 @@ def test_a_window_is_normalised_as_the_whole_is(dtype, seed):
 def test_a_training_set_has_the_median_range_of_its_images():
     ranges = [Normalisation((float(k),), (float(10 * k),)) for k in (1, 2, 9)]
     assert merge(ranges) == Normalisation((2.0,), (20.0,))
+
+
+def test_a_stack_with_an_empty_middle_is_not_taken_for_constant():
+    stack = np.zeros((3, 2000, 1500), np.uint16)
+    stack[2, 700:710, 3:50] = 900
+    found = measure(Stack.of(stack), NormaliseSpec())
+    assert found == Normalisation((0.0,), (900.0,))
+
+
+def test_the_range_comes_from_all_planes_of_a_large_stack():
+    stack = np.random.default_rng(0).integers(0, 100, (5, 1500, 1500)).astype(np.uint16)
+    stack[2] //= 10
+    assert measure(Stack.of(stack), NormaliseSpec()).high[0] > 90
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "int64", "float64"])
+def test_small_steps_on_large_numbers_are_kept(dtype):
+    image = (10**9 + np.arange(100)).astype(dtype).reshape(10, 10)
+    out = measure(Stack.of(image), NormaliseSpec(mode="minmax")).apply(image[None])
+    assert len(np.unique(out)) == 100

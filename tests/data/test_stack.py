@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_annotrain.axes import CANONICAL
-from napari_annotrain.data.stack import Stack, paste
+from napari_annotrain.data.stack import SAMPLED_PLANES, Stack, paste
 from napari_annotrain.errors import AnnotrainError
 
 LENGTH = {"T": 3, "C": 2, "Z": 4, "Y": 7, "X": 5}
@@ -122,19 +122,19 @@ def test_an_overview_keeps_its_budget_and_reads_no_more(axes, lengths, budget):
     overview = stack.overview(budget)
 
     # One row is the least that is read, and the last row may be one too many.
-    assert overview[:, 0].size <= max(budget, length["X"]) + length["X"]
-    assert overview.shape[1] == stack.n_channels
+    assert overview.shape[1] <= max(budget, length["X"]) + length["X"]
+    assert overview.shape[0] == stack.n_channels
     assert spy.n_read == overview.size
     np.testing.assert_array_equal(overview, stack.overview(budget))
     if spy.array.size <= budget:
-        assert overview.shape == stack.shape
+        assert overview.shape[1] * stack.n_channels == spy.array.size
 
 
 def test_an_overview_spreads_over_planes():
     planes = np.broadcast_to(np.arange(20)[:, None, None], (20, 10, 10))
     values = np.unique(Stack.of(planes, "ZYX").overview(500))
-    assert len(values) == 5
-    assert np.diff(values).min() >= 3
+    assert len(values) == SAMPLED_PLANES
+    assert np.diff(values).max() <= 2, "evenly spread"
     assert values[0] <= 2
     assert values[-1] >= 17
 
@@ -163,3 +163,13 @@ def test_a_window_of_a_lazy_array_computes_only_its_chunks():
     part = Stack.of(lazy, "ZYX").read(0, (slice(7, 8), slice(0, 64), slice(60, 70)))
     assert part.shape == (1, 1, 64, 10)
     assert sorted(computed) == [(7, 0, 0), (7, 0, 1)]
+
+
+@given(st.sampled_from(ORDERS), st.tuples(*(st.integers(1, n) for n in (3, 3, 3, 150, 20))))
+def test_bands_are_the_whole_image(axes, lengths):
+    length = dict(zip(CANONICAL, lengths, strict=True))
+    values = np.random.default_rng(0).integers(0, 100, tuple(length[a] for a in axes))
+    stack = Stack.of(values, axes)
+    bands = np.concatenate(list(stack.bands()), axis=1)
+    assert bands.shape == (stack.n_channels, values.size // stack.n_channels)
+    assert np.array_equal(np.bincount(bands.ravel()), np.bincount(values.ravel()))

@@ -339,3 +339,20 @@ def test_places_that_can_be_written_stay_untouched(crowded, name):
     before = sorted(crowded.rglob("*"))
     check_writable(crowded / name, overwrite=True)
     assert sorted(crowded.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "axes", "dtype", "words"),
+    [
+        ("a.png", (5, 9, 9), "ZYX", "uint8", r"a\.png cannot hold this result: PNG holds one plane"),
+        ("a.png", (2, 9, 9), "CYX", "float32", r"a\.png cannot hold this result"),
+        ("a.PNG", (9, 9), "YX", "int32", r"a\.PNG cannot hold this result"),
+        ("a.tif", (0, 9), "YX", "uint8", "would be empty"),
+        ("a.tif", (4, 9, 9), "YX", "uint8", "name 2 dimensions"),
+    ],
+)
+def test_what_a_file_cannot_hold_is_refused_before_any_work(tmp_path, name, shape, axes, dtype, words):
+    with pytest.raises(AnnotrainError, match=words):
+        check_writable(tmp_path / name, shape=shape, axes=axes, dtype=dtype)
+    check_writable(tmp_path / "a.png", shape=(1, 9, 9), axes="ZYX", dtype="uint16")
+    check_writable(tmp_path / "a.zarr", shape=(5, 9, 9), axes="ZYX", dtype="float32")

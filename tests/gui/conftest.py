@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Done, Note, Started, Step, TileDone, Validated
 
 HAS_DISPLAY = not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY"))
@@ -33,21 +34,25 @@ class FakeEngine:
     """Behaves like `napari_annotrain.api`: some steps, then a model; prediction in one tile a plane.
 
     Set `hold` to "train" or "predict" to keep such a run going until it is stopped,
-    `fail` to an exception to have it raised in mid-run.
+    `fail` to an exception to have it raised in mid-run, `refuse` to the name of an image that cannot be predicted.
     """
 
     def __init__(self):
         self.hold = ""
         self.fail = None
         self.fail_at_once = False
+        self.refuse = ""
         self.calls = []
         self.closed_in = []
         self.released = 0
         self.norms = 0
         self.target = "classes"
 
+    def warm_up(self):
+        pass
+
     def list_devices(self):
-        return [("auto", "Automatic (CPU)"), ("cpu", "CPU")]
+        return [("auto", "Automatic (CPU, 2 cores)"), ("cpu", "CPU")]
 
     def base_models(self):
         return ["cells-2d"]
@@ -89,6 +94,10 @@ class FakeEngine:
         finally:
             self.closed_in.append(threading.current_thread().name)
 
+    def check_seams(self, model, stack, spec, t, z):
+        self.calls.append(("seams", stack, {"t": t, "z": z, "spec": spec}))
+        return f"Seams: none in plane {z}."
+
     def _model(self, settings):
         return SimpleNamespace(
             card=SimpleNamespace(target=settings["target"], classes=(0, 1), class_names=settings["class_names"])
@@ -98,6 +107,8 @@ class FakeEngine:
         self.calls.append(("predict", stack, {"region": region, "spec": spec}))
         assert normalisation == (model, stack.name)
         kind, dtype, channels = self.output_of(model, spec.output)
+        if stack.name == self.refuse:
+            raise AnnotrainError(f"{stack.name} has other channels.")
         n_t, _, n_z, n_y, n_x = stack.shape
         t, z, y, x = region or (slice(0, n_t), slice(0, n_z), slice(0, n_y), slice(0, n_x))
         planes = [(i, j) for i in range(t.start, t.stop) for j in range(z.start, z.stop)]

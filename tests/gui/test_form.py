@@ -88,3 +88,12 @@ def test_reset_goes_back(qtbot):
     button.click()
     assert form.value() == TrainSpec()
     assert form._fields["batch"]._entry.value == TrainSpec().batch
+
+
+def test_memory_is_entered_in_gigabytes(qtbot):
+    form = SpecForm(PredictSpec(), only=("memory",))
+    qtbot.addWidget(form)
+    assert native(form, "memory").text() == "2.0 GB"
+    assert form._fields["memory"].title == "Memory"
+    form._fields["memory"]._entry.value = 3.5
+    assert form.value().memory == 3_500_000_000

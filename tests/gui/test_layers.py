@@ -207,3 +207,49 @@ def test_a_canvas_larger_than_memory_is_a_sparse_file(monkeypatch):
     layer.data_setitem((np.array([1]), np.array([2]), np.array([3])), 7)
     assert layer.data is large
     assert large[1, 2, 3] == 7
+
+
+def test_a_layer_of_the_user_is_never_taken_for_a_prediction():
+    viewer = ViewerModel()
+    layer = viewer.add_image(np.zeros((8, 9)), name="a")
+    own = viewer.add_labels(np.full((8, 9), 5, np.uint8), name="a prediction")
+    roster = Roster(viewer)
+    made, canvas = roster.canvas(layer, "classes", np.dtype(np.uint8), 1)
+    canvas[...] = 1
+    assert made.name == "a prediction [1]"
+    for kind, dtype in (("cells", np.int32), ("probabilities", np.float32), ("classes", np.uint8)):
+        made, canvas = roster.canvas(layer, kind, np.dtype(dtype), 2)
+        canvas[...] = 1
+    assert own in viewer.layers
+    assert (own.data == 5).all()
+    assert made is not own
+    assert [la for la in viewer.layers if la not in (layer, own, made)] == []
+    assert roster.annotations() == [own]  # theirs to choose
+
+
+def test_a_copy_of_a_prediction_is_the_users():
+    viewer = ViewerModel()
+    layer = viewer.add_image(np.zeros((8, 9)), name="a")
+    roster = Roster(viewer)
+    made, canvas = roster.canvas(layer, "classes", np.dtype(np.uint8), 1)
+    canvas[...] = 1
+    copy = viewer.add_labels(made.data.copy(), name="a prediction", metadata=dict(made.metadata))
+    viewer.layers.remove(made)
+    _, canvas = roster.canvas(layer, "classes", np.dtype(np.uint8), 1)
+    canvas[...] = 2
+    assert (copy.data == 1).all()
+
+
+def test_a_segmentation_of_equal_shape_is_not_taken_for_the_annotation():
+    viewer = ViewerModel()
+    layer = viewer.add_image(np.zeros((8, 9)), name="a")
+    roster = Roster(viewer)
+    other = viewer.add_labels(np.ones((8, 9), int), name="my segmentation")
+    assert roster.annotation(layer) is None
+    assert roster.annotations() == [other]
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 3), (5, 2, 2, 4), (4, 2, 3, 3, 3)])
+def test_colours_are_known_however_small_the_image(shape):
+    layer = image(shape, rgb=True)
+    assert layers.axes_of(layer) == {3: "YXC", 4: "ZYXC", 5: "TZYXC"}[len(shape)]

@@ -53,3 +53,22 @@ def test_the_painted_planes_are_known_even_before_they_are_counted(layer):
     assert tally.planes() == {(7,)}
     tally.count_now()
     assert tally.planes() == {(7,)}
+
+
+def test_what_redo_brings_back_is_counted_also_in_a_tall_stack(qtbot, layer):
+    tally = Tally(layer, empty=True)
+    layer.paint((7, 16, 16), 2)
+    painted = tally.count_now()
+    layer.undo()
+    assert tally.count_now() == {}
+    assert tally.planes() == {(7,)}  # redo may fill it again
+    layer.redo()
+    assert tally.planes() == {(7,)}
+    assert tally.count_now() == truth(layer) == painted
+
+
+def test_planes_found_painted_are_remembered(layer):
+    layer.data[3, 5, 5] = 1
+    tally = Tally(layer)
+    tally.count_now()
+    assert tally.planes() == {(3,)}

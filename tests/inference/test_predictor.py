@@ -141,30 +141,47 @@ def test_another_runtime_error_is_not_taken_for_a_lack_of_memory(monkeypatch):
         probabilities(random_model(NETS["padded"]), random_stack(NETS["padded"], (40, 40)))
 
 
-@pytest.mark.parametrize("memory", [100_000_000, 1_000_000_000, 4_000_000_000])
-def test_more_memory_means_larger_tiles_on_the_grid(memory, monkeypatch):
-    monkeypatch.setattr(predicting, "resident_memory", lambda: 400_000_000)
-    net = PRESETS["fast"].net
-    region = (slice(0, 9000), slice(0, 9000))
-    core = predicting.choose_core(PredictSpec(memory=memory), net, region)
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("budget", [0, 300_000_000, 1_000_000_000, 4_000_000_000])
+def test_more_memory_means_larger_tiles_on_the_grid_between_a_floor_and_a_ceiling(budget):
+    net, region = PRESETS["fast"].net, (slice(0, 9000), slice(0, 9000))
+    core = predicting.choose_core(PredictSpec(), net, region, budget)
     assert core % 16 == 0
-    assert core <= predicting.choose_core(PredictSpec(memory=memory * 2), net, region) <= predicting.LARGEST_CORE
+    assert predicting.SMALLEST_CORE <= core <= predicting.LARGEST_CORE
+    assert core <= predicting.choose_core(PredictSpec(), net, region, 2 * budget + 10**9)
+
+
+def test_tiles_grow_with_the_memory():
+    net, region = PRESETS["fast"].net, (slice(0, 9000), slice(0, 9000))
+    cores = [predicting.choose_core(PredictSpec(), net, region, n * 500_000_000) for n in range(4)]
+    assert cores[0] == predicting.SMALLEST_CORE
+    assert cores == sorted(set(cores)), "each half gigabyte makes a difference"
+
+
+def test_what_else_the_process_holds_is_not_taken_for_used_up(monkeypatch):
+    spec = PredictSpec(memory=2_000_000_000)
+    monkeypatch.setattr(predicting, "resident_memory", lambda: 30_000_000_000)
+    assert predicting.memory_budget(spec, CPU) == 2_000_000_000 - predicting.MOST_RESIDENT
+    monkeypatch.setattr(predicting, "resident_memory", lambda: 300_000_000)
+    assert predicting.memory_budget(spec, CPU) == 1_700_000_000
+    assert predicting.memory_budget(PredictSpec(memory=1), CPU) == 0
 
 
 def test_predicting_again_takes_tiles_as_large_as_the_first_time():
     """What the first run freed stays with the process, and must not be taken for used up."""
-    model, region = random_model(NETS["padded"]), (slice(0, 3000), slice(0, 3000))
-    spec = PredictSpec(device="cpu", memory=1_500_000_000)
+    model, spec = random_model(NETS["padded"]), PredictSpec(device="cpu", memory=1_500_000_000)
     probabilities(model, random_stack(NETS["padded"], (40, 40)))
-    before = predicting.choose_core(spec, PRESETS["fast"].net, region)
+    before = predicting.memory_budget(spec, CPU)
     probabilities(model, random_stack(NETS["padded"], (1200, 1200)), tile="whole")
-    assert predicting.choose_core(spec, PRESETS["fast"].net, region) == before
+    assert predicting.memory_budget(spec, CPU) == before
 
 
 def test_an_explicit_tile_wins_over_memory():
     region = (slice(0, 500), slice(0, 500))
-    assert predicting.choose_core(PredictSpec(tile=50, memory=1), NETS["fast"], region) == 64
-    assert predicting.choose_core(PredictSpec(tile="whole", memory=1), NETS["fast"], region) >= 500
+    assert predicting.choose_core(PredictSpec(tile=50), NETS["fast"], region, 1) == 64
+    assert predicting.choose_core(PredictSpec(tile="whole"), NETS["fast"], region, 1) >= 500
 
 
 @pytest.mark.gpu

@@ -5,7 +5,7 @@ import torch
 from napari_annotrain.data.normalise import measure
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Note, Started, TileDone
+from napari_annotrain.events import Computed, Note, Started, TileDone
 from napari_annotrain.inference.segment import output_of, segment
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.net.unet import UNet
@@ -51,6 +51,8 @@ def test_cells_are_whole_across_tiles_and_ids_are_unique_over_planes(target):
     assert len(np.unique(out)) - 1 == 4
     assert ((out[0, 0] > 0) == (labels > 0)).mean() > 0.99
     assert len([e for e in events if isinstance(e, TileDone)]) == 2, "one result a plane"
+    computed = [e for e in events if isinstance(e, Computed)]
+    assert [e.done for e in computed] == list(range(1, 2 * 4 * 5 + 1)), "progress tile by tile"
 
 
 def test_classes_are_the_argmax_of_the_probabilities():

@@ -22,7 +22,7 @@ def requirements(extra=None):
 
 def test_the_base_dependencies_are_those_of_the_design():
     expected = """numpy scipy scikit-image torch pydantic psygnal tifffile zarr dask safetensors platformdirs cyclopts
-    pillow magicgui qtpy superqt pyqtgraph"""
+    pillow rich magicgui qtpy superqt pyqtgraph"""
     assert {r.name for r in requirements()} == set(expected.split())
 
 

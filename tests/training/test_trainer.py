@@ -7,6 +7,7 @@ from napari_annotrain.data.dataset import build_dataset
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Note, Started, Step, Validated
+from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.training.trainer import fit
 from tests.conftest import draw_discs
@@ -111,6 +112,38 @@ def test_a_base_gives_its_weights_where_they_fit(dataset, tiny_net, tiny_spec):
 def test_training_that_goes_astray_says_so(dataset, tiny_net, tiny_spec, monkeypatch):
     monkeypatch.setattr("napari_annotrain.training.trainer.weighted_cross_entropy", lambda s, t, w: s.sum() * np.nan)
     with pytest.raises(AnnotrainError, match="lower the learning rate"):
+        list(fit(dataset, tiny_net, tiny_spec))
+
+
+def test_out_of_memory_halves_the_batch_says_so_and_changes_nothing(dataset, tiny_net, tiny_spec, monkeypatch):
+    net = tiny_net.model_copy(update={"normalisation": "none"})  # batch statistics would be those of the halves
+    spec = tiny_spec.model_copy(update={"batch": 4})
+    whole = last_checkpoint(fit(dataset, net, spec)).model
+    real = UNet.forward
+
+    def short_of_memory(self, x, margin=0):
+        if len(x) > 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return real(self, x, margin)
+
+    monkeypatch.setattr(UNet, "forward", short_of_memory)
+    events = list(fit(dataset, net, spec))
+    assert [e.text for e in events if isinstance(e, Note)][1:] == [
+        "Not enough memory for 4 patches at once: went on with 2 at a time.",
+        "Not enough memory for 4 patches at once: went on with 1 at a time.",
+    ]
+    parts = last_checkpoint(events).model
+    assert all(torch.allclose(parts[name], whole[name], atol=1e-4) for name in whole)
+
+
+def test_another_runtime_error_while_training_is_not_taken_for_a_lack_of_memory(
+    dataset, tiny_net, tiny_spec, monkeypatch
+):
+    def broken(*args):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(UNet, "forward", broken)
+    with pytest.raises(RuntimeError, match="something else"):
         list(fit(dataset, tiny_net, tiny_spec))
 
 

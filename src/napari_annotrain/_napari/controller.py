@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,12 +12,14 @@ from napari_annotrain._napari.paint_flow import PaintFlow
 from napari_annotrain._napari.predict_flow import PredictFlow
 from napari_annotrain._napari.roster import Roster
 from napari_annotrain._napari.runs import Ready, warm_up
+from napari_annotrain._napari.seam_flow import SeamFlow
 from napari_annotrain._napari.tally import Tally
 from napari_annotrain._napari.train_flow import TrainFlow
 from napari_annotrain._napari.view import unwrap
 from napari_annotrain._qt.job import Job, sentence
 from napari_annotrain._qt.lane import Lane
 from napari_annotrain._qt.panel import Panel
+from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Failed
 from napari_annotrain.session import Facts, Session, what_next
 
@@ -24,6 +27,7 @@ from napari_annotrain.session import Facts, Session, what_next
 CLOSING_SECONDS = 15.0
 #: Annotation of more pixels is not searched from end to end before training.
 LARGE_ANNOTATION = 1 << 28
+log = logging.getLogger("napari_annotrain")
 _controllers: WeakKeyDictionary[Any, "Controller"] = WeakKeyDictionary()
 
 
@@ -50,6 +54,7 @@ class Controller:
         self.paint = PaintFlow(self)
         self.train = TrainFlow(self)
         self.predict = PredictFlow(self)
+        self.seams = SeamFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None
         self._loading: Job | None = None
@@ -65,7 +70,7 @@ class Controller:
         for emitter in present.layer_emitters(viewer):
             emitter.connect(self.refresh_layers)
         viewer.events.theme.connect(self._themed)
-        self.watch = ViewWatch(viewer, self.predict.look)
+        self.watch = ViewWatch(viewer, self.guarded(self.predict.look))
         present.connect(self, panel)
         bind_keys(viewer, self)
         self._themed()
@@ -134,6 +139,7 @@ class Controller:
             try:
                 command(*args)
             except Exception as error:
+                _log(error)
                 self.say(sentence(error), problem=True)
                 self.refresh()
 
@@ -174,9 +180,17 @@ class Controller:
         return self._tallies[labels]
 
     def refresh(self, event: Any = None) -> None:
-        """Show in the panel what is there now."""
+        """Show in the panel what is there now; whoever calls this is not troubled by what cannot be shown."""
         if self.panel is None:
             return
+        try:
+            self._show()
+        except Exception as error:
+            _log(error)
+            self.panel.set_status(sentence(error), problem=True)
+
+    def _show(self) -> None:
+        assert self.panel is not None
         facts = self.facts()
         present.show(self, self.panel, facts)
         if not self.session.status:
@@ -191,9 +205,12 @@ class Controller:
     # -- layers -------------------------------------------------------------------------------------------------
 
     def refresh_layers(self, event: Any = None) -> None:
-        """Offer the layers there are now."""
-        if self.panel is None:
-            return
+        """Offer the layers there are now; whoever added or removed one is not troubled by what cannot be used."""
+        if self.panel is not None:
+            self.guarded(self._offer_layers)()
+
+    def _offer_layers(self) -> None:
+        assert self.panel is not None
         images = self.roster.images()
         newest = images[-1] if images else None
         self.panel.image.image_combo.set_items([(la.name, la) for la in images], prefer=newest)
@@ -216,8 +233,8 @@ class Controller:
     def _offer_annotations(self) -> None:
         assert self.panel is not None
         offered = [(la.name, la) for la in self.roster.annotations()]
-        partner = self.roster.partner(self.image) if self.image is not None else None
-        self.panel.annotate.annotation_combo.set_items(offered, prefer=partner)
+        own = self.roster.annotation(self.image) if self.image is not None else None
+        self.panel.annotate.annotation_combo.set_items(offered, prefer=own)
 
     def choose_annotation(self, labels: Labels | None) -> None:
         """Paint on another layer."""
@@ -239,3 +256,8 @@ class Controller:
         """Train on an image, or leave it out."""
         self.roster.tick(image, ticked)
         self.refresh()
+
+
+def _log(error: Exception) -> None:
+    if not isinstance(error, AnnotrainError):
+        log.error("A command failed.", exc_info=error)

@@ -2,7 +2,10 @@ from types import ModuleType
 
 
 def load() -> ModuleType:
-    """Import the verbs of the package, and torch with them: called in worker threads only."""
+    """Give the verbs of the package; torch comes with the first one used.
+
+    That takes long: the panel uses one in a worker thread when it opens. Later ones, in any thread, are free.
+    """
     from napari_annotrain import api
 
     return api

@@ -30,8 +30,8 @@ def axes_of(layer: Image) -> str:
         letters += "C"
     if len(letters) == len(shape) == len(set(letters)) and set("YX") <= set(letters) <= set(CANONICAL):
         return letters
-    if layer.rgb:
-        return {3: "YXC", 4: "ZYXC", 5: "TZYXC"}.get(len(shape)) or guess_axes(shape)
+    if layer.rgb:  # the last axis is known to be colours, however small the image
+        return guess_axes((*shape[:-3], *(max(n, shape[-1] + 1) for n in shape[-3:-1]), shape[-1]))
     # napari keeps channels in layers of their own, so that four dimensions are rather time and depth
     return {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}.get(len(shape)) or guess_axes(shape)
 

@@ -61,6 +61,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (train.save_clicked, controller.train.save_model),
         (predict.predict_clicked, controller.predict.start),
         (predict.cancel_clicked, controller.predict.cancel),
+        (predict.check_clicked, controller.seams.start),
         (predict.live_toggled, controller.predict.set_live),
         (predict.output_changed, controller.predict.set_output),
         (predict.spec_changed, controller.predict.set_spec),
@@ -142,7 +143,8 @@ def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     running = {"training": "A training is going on.", "predicting": "A prediction is going on.", "idle": ""}[activity]
     ending = "It ends after the present step." if controller.lane.stopping else ""
     no_training = "" if activity == "training" else "Nothing is being trained."
-    no_prediction = "" if activity == "predicting" else "Nothing is being predicted."
+    predicting = activity == "predicting" or (activity == "idle" and controller.predict.under_way)
+    no_prediction = "" if predicting else "Nothing is being predicted."
     panel.train.set_running(bool(running), running or why_not_train(facts), no_training or ending)
     allow(panel.train.save_button, "" if facts.trained else "There is no model yet.")
     only_one = "" if len(controller.roster.images()) > 1 else "There is only one image."

@@ -7,6 +7,7 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_annotrain._napari import layers
 from napari_annotrain._napari.arrays import empty
+from napari_annotrain._napari.cell_ids import CellIds
 from napari_annotrain._napari.colours import set_colours
 from napari_annotrain._napari.runs import Measured, as_tzyx
 from napari_annotrain.axes import parse_axes
@@ -19,8 +20,8 @@ REGION_COLOUR = "#3ddc97"
 class Roster:
     """Which layer of a viewer belongs to which: image, annotation, complete regions, prediction.
 
-    Layers are known by the object, so that renaming one loses nothing; those made before this session are found
-    by their names.
+    Layers are known by the object, so that renaming one loses nothing; annotations and regions made before this
+    session are found by their names. Predictions never are: what was not made here is the user's and stays as it is.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -28,6 +29,7 @@ class Roster:
         self._axes: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
         self._made: WeakKeyDictionary[Image, dict[str, ReferenceType[Any]]] = WeakKeyDictionary()
         self._measured: WeakKeyDictionary[Image, Measured] = WeakKeyDictionary()
+        self._results: WeakKeyDictionary[Any, CellIds] = WeakKeyDictionary()  # the predictions made here
         self._left_out: WeakSet[Image] = WeakSet()
         self.blank: WeakSet[Labels] = WeakSet()  # made here and empty then: nothing to count
 
@@ -42,7 +44,8 @@ class Roster:
 
     def annotations(self) -> list[Labels]:
         """Labels layers that can be painted on."""
-        return [la for la in self.viewer.layers if isinstance(la, Labels) and not _is_result(la) and not la.multiscale]
+        mine = [la for la in self._of_kind(Labels) if la not in self._results]
+        return [la for la in mine if not la.multiscale]
 
     def axes(self, image: Image) -> str:
         """Axes of an image: what the user said, else what its layer suggests."""
@@ -65,23 +68,17 @@ class Roster:
         """The layer an image is annotated on."""
         return self._find("annotation", image, Labels)
 
-    def partner(self, image: Image) -> Labels | None:
-        """The layer an image is annotated on, or one of no other image that would fit it."""
-        own = self.annotation(image)
-        if own is not None:
-            return own
-        shapes = (self.stack(image).label_shape, layers.label_shape(image, self.axes(image)))
-        taken = [self.annotation(other) for other in self.images()]
-        free = (la for la in self.annotations() if not any(la is one for one in taken))
-        return next((la for la in free if la.data.shape in shapes), None)
-
     def regions(self, image: Image) -> Shapes | None:
         """The layer of an image's complete regions."""
         return self._find("complete regions", image, Shapes)
 
     def result(self, image: Image) -> Any:
-        """The layer an image's prediction is shown on."""
-        return self._find("prediction", image, (Labels, Image))
+        """The layer an image's prediction is shown on, made here; another one of that name is the user's own."""
+        return self._remembered("prediction", image)
+
+    def ids(self, result: Any) -> CellIds:
+        """What is known of the ids of cells in a prediction layer."""
+        return self._results.setdefault(result, CellIds())
 
     def pair(self, image: Image, annotation: Labels) -> None:
         """Let an annotation layer belong to an image."""
@@ -156,6 +153,11 @@ class Roster:
             layer.metadata = {**layer.metadata, "annotrain": kind}
         return layer, as_tzyx(layer.data, own)
 
+    def take_back(self, result: Any) -> None:
+        """Remove a prediction layer made here."""
+        if result in self._results and result in self.viewer.layers:
+            self.viewer.layers.remove(result)
+
     def _new_result(self, image: Image, old: Any, blank: Any, kind: str) -> Any:
         viewer, place = self.viewer, layers.placement(image, self.axes(image))
         index, opacity = viewer.layers.index(image) + 1, 0.5
@@ -171,6 +173,7 @@ class Roster:
         else:
             layer = Labels(blank, name=name, opacity=opacity, **place)
         self._remember("prediction", image, layer)
+        self._results[layer] = CellIds()
         layer.metadata = {"annotrain": "probabilities" if kind == "probabilities" else ""}
         camera, dims = viewer.scene.camera, viewer.dims
         seen, n_dims = (camera.center, camera.zoom), dims.ndim
@@ -186,12 +189,16 @@ class Roster:
         self._made.setdefault(image, {})[role] = ref(layer)
 
     def _find(self, role: str, image: Image, kind: Any) -> Any:
-        known = self._made.get(image, {}).get(role)
-        made = known() if known is not None else None
-        if made is not None and made in self.viewer.layers:
+        made = self._remembered(role, image)
+        if made is not None:
             return made
         name = f"{image.name} {role}"
-        return next((la for la in self._of_kind(kind) if la.name == name), None)
+        return next((la for la in self._of_kind(kind) if la.name == name and la not in self._results), None)
+
+    def _remembered(self, role: str, image: Image) -> Any:
+        known = self._made.get(image, {}).get(role)
+        made = known() if known is not None else None
+        return made if made is not None and made in self.viewer.layers else None
 
     def _of_kind(self, kind: Any) -> Iterator[Any]:
         return (la for la in self.viewer.layers if isinstance(la, kind))
@@ -212,7 +219,3 @@ def with_leading(place: dict[str, Any]) -> dict[str, Any]:
         "units": ("pixel", *place["units"]),
         "axis_labels": ("class", *place["axis_labels"]),
     }
-
-
-def _is_result(layer: Any) -> bool:
-    return "annotrain" in layer.metadata or layer.name.endswith(" prediction")

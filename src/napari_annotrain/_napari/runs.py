@@ -1,17 +1,23 @@
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_annotrain._napari import engine
+from napari_annotrain._napari.cell_ids import CellIds, Write
 from napari_annotrain._napari.view import Region
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.events import Done, Event, TileDone
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import Computed, Done, Event, TileDone
 from napari_annotrain.specs import PredictSpec, TrainSpec
+
+#: Measuring the intensity range of more pixels takes long enough to be told.
+LARGE_IMAGE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,22 @@ class Advanced(Event):
     n_cells: int | None
 
 
+@dataclass(frozen=True)
+class Measuring(Event):
+    """The intensity range of a large image is being measured, which takes a while."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class LeftOut(Event):
+    """One of several images cannot be predicted, and why; the others go on."""
+
+    piece: int
+    name: str
+    why: str
+
+
 @dataclass
 class Measured:
     """The intensity range of one image for one model, so that view, slice and stack agree."""
@@ -51,9 +73,13 @@ class Measured:
     model: Any = None
     value: Any = None
 
+    def holds(self, model: Any, stack: Stack) -> bool:
+        """Whether it was measured before."""
+        return self.data is stack.array and self.model is model
+
     def of(self, api: Any, model: Any, stack: Stack) -> Any:
         """What was measured before, or measure it now."""
-        if self.data is not stack.array or self.model is not model:
+        if not self.holds(model, stack):
             self.value = api.measure_normalisation(model, stack)
             self.data, self.model = stack.array, model
         return self.value
@@ -69,17 +95,21 @@ class Piece:
         The part that is wanted; None for everything.
     canvas
         Where the result is written, by the worker: (T, Z, Y, X), or (K, T, Z, Y, X) for probabilities.
+    ids
+        What is known of the ids in the canvas; used for cells only.
     """
 
     stack: Stack
     region: Region | None
     canvas: npt.NDArray[Any] = field(repr=False)
     measured: Measured = field(repr=False, default_factory=Measured)
+    ids: CellIds = field(repr=False, default_factory=CellIds)
 
 
 def warm_up() -> Iterator[Event]:
     """Import torch in the background, while the user still looks at the image."""
     api = engine.load()
+    api.warm_up()
     yield Ready(list(api.list_devices()), list(api.base_models()))
 
 
@@ -104,27 +134,67 @@ def training(
 
 
 def prediction(model: Any, pieces: Sequence[Piece], spec: PredictSpec) -> Iterator[Event]:
-    """Predict some images one after the other, writing each finished region where it belongs."""
+    """Predict some images one after the other, writing each finished region where it belongs.
+
+    Of several images, one that cannot be predicted is left out.
+    """
     api = engine.load()
     count = api.output_of(model, spec.output)[0] == "cells"
-    n_cells = 0  # in the images before the present one, whose numbers start again
+    n_cells = n_failed = 0
     try:
         for i, piece in enumerate(pieces):
-            cells: set[int] = set()
-            known = piece.measured.of(api, model, piece.stack)
-            run = api.iter_prediction(model, piece.stack, spec=spec, region=piece.region, normalisation=known)
-            with closing(run) as events:
-                for event in events:
-                    if isinstance(event, TileDone):
-                        piece.canvas[(..., *event.write)] = event.result
-                        if count:
-                            cells.update(np.unique(event.result).tolist())
-                        found = n_cells + len(cells - {0}) if count else None
-                        yield Advanced(i, len(pieces), event.done, event.total, found)
-                    elif not isinstance(event, Done):
+            cells: set[int] = {0}  # of this image: every one starts again from 1
+            try:
+                for event in _one_image(api, model, piece, spec, count):
+                    if not isinstance(event, TileDone | Computed):
                         yield event
-            n_cells += len(cells - {0})
+                        continue
+                    if count and isinstance(event, TileDone):
+                        cells.update(np.unique(event.result).tolist())
+                    found = n_cells + len(cells) - 1 if count else None
+                    yield Advanced(i, len(pieces), event.done, event.total, found)
+            except AnnotrainError as error:
+                n_failed += 1
+                if n_failed == len(pieces):
+                    raise
+                yield LeftOut(i, piece.stack.name, str(error))
+            n_cells += len(cells) - 1
         yield Done(None)
+    finally:
+        api.release_memory()
+
+
+def _one_image(api: Any, model: Any, piece: Piece, spec: PredictSpec, cells: bool) -> Iterator[Event]:
+    """Predict one image, and write; its events, without the last one."""
+    if prod(piece.stack.array.shape) > LARGE_IMAGE and not piece.measured.holds(model, piece.stack):
+        yield Measuring(piece.stack.name)
+    known = piece.measured.of(api, model, piece.stack)
+    run = api.iter_prediction(model, piece.stack, spec=spec, region=piece.region, normalisation=known)
+    with _writing(piece, cells) as write, closing(run) as events:
+        for event in events:
+            if isinstance(event, TileDone):
+                write(event.write, event.result)
+            if not isinstance(event, Done):
+                yield event
+
+
+@contextmanager
+def _writing(piece: Piece, cells: bool) -> Iterator[Write]:
+    def write(box: Region, values: npt.NDArray[Any]) -> None:
+        piece.canvas[(..., *box)] = values
+
+    if not cells:
+        yield write
+        return
+    with piece.ids.writing(piece.canvas, piece.region) as write_cells:
+        yield write_cells
+
+
+def seam_check(model: Any, stack: Stack, spec: PredictSpec, t: int, z: int) -> Iterator[Event]:
+    """Look for seams in one plane; what was found is the result, a sentence."""
+    api = engine.load()
+    try:
+        yield Done(str(api.check_seams(model, stack, spec, t, z)))
     finally:
         api.release_memory()
 

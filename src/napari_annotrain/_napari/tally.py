@@ -23,8 +23,8 @@ FEW_PLANES = 16
 class Tally(QObject):
     """Pixels by value of one labels layer, counted strip by strip while nothing else happens.
 
-    A stroke makes the strips it touched due again; undo, which does not say what it changes, all those that hold
-    paint. A strip is some rows of one plane (the last two axes of the array).
+    A stroke makes the strips it touched due again; undo, which does not say what it changes, all those that ever were
+    touched or held paint. A strip is some rows of one plane (the last two axes of the array).
     """
 
     counted = Signal()
@@ -34,6 +34,7 @@ class Tally(QObject):
         self._layer = layer
         self._strips: dict[Strip, dict[int, int]] = {}
         self._due: set[Strip] = set() if empty else set(self._all_strips())
+        self._touched: set[Strip] = set()  # painted on, or found painted, at any time: redo may bring it back
         self._told = 0.0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -52,8 +53,8 @@ class Tally(QObject):
         return total
 
     def planes(self) -> set[tuple[int, ...]]:
-        """Indices of the planes that hold paint, as far as is known, or are still to be counted."""
-        return {strip[:-1] for strip, found in self._strips.items() if found} | {strip[:-1] for strip in self._due}
+        """Indices of the planes that hold or ever held paint, or are still to be counted."""
+        return {strip[:-1] for strip in self._touched | self._due}
 
     def count_now(self) -> dict[int, int]:
         """Count everything that is due before answering."""
@@ -84,17 +85,20 @@ class Tally(QObject):
                 spans = [(int(np.min(index)), int(np.max(index)) + 1) for index in atom[0]]
             *planes, (top, bottom), _ = spans
             rows = range(int(top) // self._height, (int(bottom) - 1) // self._height + 1)
-            self._due.update(product(*(range(int(a), int(b)) for a, b in planes), rows))
+            strips = set(product(*(range(int(a), int(b)) for a, b in planes), rows))
+            self._touched |= strips
+            self._due |= strips
         self._timer.start(DEBOUNCE_MS)
 
     def _redrawn(self, event: Any = None) -> None:
         """Undo and redo redraw without saying what they changed."""
         few = prod(self._layer.data.shape[:-2]) <= FEW_PLANES
-        self._due.update(self._all_strips() if few else (strip for strip, found in self._strips.items() if found))
+        self._due.update(self._all_strips() if few else self._touched)
         self._timer.start(DEBOUNCE_MS)
 
     def _replaced(self, event: Any = None) -> None:
         self._strips.clear()
+        self._touched.clear()
         self._due = set(self._all_strips())
         self._timer.start(DEBOUNCE_MS)
 
@@ -114,3 +118,5 @@ class Tally(QObject):
         values = np.asarray(self._layer.data[(*plane, rows)])
         found = np.unique(values[values != 0], return_counts=True) if values.any() else ((), ())
         self._strips[strip] = {int(value): int(n) for value, n in zip(*found, strict=True)}
+        if self._strips[strip]:
+            self._touched.add(strip)

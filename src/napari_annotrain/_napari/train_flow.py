@@ -5,24 +5,22 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_annotrain._napari import engine
 from napari_annotrain._napari.runs import training
+from napari_annotrain._napari.train_settings import TrainSettings
 from napari_annotrain._qt.lane import Run
 from napari_annotrain._qt.layout import duration, time_left
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Done, Event, Failed, Note, Started, Step, Validated
 from napari_annotrain.session import LAST_MODEL, NOTHING, Trained, why_not_train
-from napari_annotrain.specs import PRESETS, TrainSpec
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
 
 
-class TrainFlow:
+class TrainFlow(TrainSettings):
     """Training, from the button to the model in the session."""
 
     def __init__(self, controller: "Controller") -> None:
-        self._c = controller
-        self.devices: Any = ()
-        self.bases: Any = ()
+        super().__init__(controller)
         self._forget_run()
 
     def _forget_run(self) -> None:
@@ -32,70 +30,6 @@ class TrainFlow:
         self._where = ""
         self._notes: list[str] = []
         self._failed = ""
-
-    # -- settings -----------------------------------------------------------------------------------------------
-
-    def show_settings(self) -> None:
-        """Offer devices and bases, and show what is chosen."""
-        panel, session = self._c.panel, self._c.session
-        if panel is None:
-            return
-        if self.devices:
-            panel.train.set_devices(self.devices)
-        panel.annotate.target_combo.choose(session.target)
-        panel.train.preset_combo.choose(session.preset)
-        panel.train.device_combo.choose(session.train.device)
-        panel.train.set_spec(session.train)
-        self._offer_bases()
-
-    def _offer_bases(self) -> None:
-        panel, session = self._c.panel, self._c.session
-        if panel is None:
-            return
-        choices = [(NOTHING, "nothing")]
-        if session.model is not None:
-            choices.append((LAST_MODEL, "my last model"))
-        choices += [(name, name) for name in self.bases]
-        wanted = session.base
-        panel.train.base_combo.set_choices(choices)
-        panel.train.base_combo.choose(wanted)
-
-    def choose_base(self) -> None:
-        """Go on from the last model where it learnt the same thing; else start from nothing."""
-        session = self._c.session
-        model = session.model
-        fits = model is not None and model.model.card.target == session.target
-        if fits:
-            session.base = LAST_MODEL
-        elif session.base == LAST_MODEL:
-            session.base = NOTHING
-        self._offer_bases()
-
-    def set_base(self, name: Any) -> None:
-        """Start from this."""
-        if name is not None:
-            self._c.session.base = name
-
-    def set_preset(self, name: Any) -> None:
-        """Take the network and settings of a preset; time and device stay."""
-        session, panel = self._c.session, self._c.panel
-        own = {"seconds": session.train.seconds, "device": session.train.device}
-        session.preset, session.train = name, PRESETS[name].train.model_copy(update=own)
-        if panel is not None:
-            panel.train.set_spec(session.train, new_default=True)
-
-    def set_device(self, device: Any) -> None:
-        """Compute on this."""
-        if device is not None:
-            self._c.session.train = self._c.session.train.model_copy(update={"device": device})
-            self._c.session.predict = self._c.session.predict.model_copy(update={"device": device})
-
-    def set_spec(self, spec: TrainSpec) -> None:
-        """Train with other settings."""
-        device = self._c.session.train.device
-        self._c.session.train = spec.model_copy(update={"device": device})
-        if self._c.panel is not None:
-            self._c.panel.train.set_spec(self._c.session.train)
 
     # -- the run ------------------------------------------------------------------------------------------------
 
@@ -116,8 +50,16 @@ class TrainFlow:
         session.activity = "training"
         c.say("Preparing to train ...")
         c.lane.start(
-            Run(lambda: training(*args, names), self._begin, self._on_event, self._on_end, "annotrain-training")
+            Run(
+                lambda: training(*args, names),
+                c.guarded(self._begin),
+                c.guarded(self._on_event),
+                c.guarded(self._on_end),
+                "annotrain-training",
+                self._dropped,
+            )
         )
+        c.refresh()
 
     def _begin(self) -> None:
         self._forget_run()
@@ -128,8 +70,8 @@ class TrainFlow:
     def stop(self) -> None:
         """Stop after the present step; the best model so far is kept."""
         if self._c.session.activity == "training":
-            self._c.lane.stop()
             self._c.say("Stopping after the present step ...")
+            self._c.lane.stop()
             self._c.refresh()
 
     def _on_event(self, event: Event) -> None:
@@ -177,18 +119,28 @@ class TrainFlow:
 
     def _on_end(self, stopped: bool) -> None:
         c = self._c
-        kept = self.keep_best()
-        step, score, failed, notes = self._step, self._score, self._failed, self._notes
-        if kept:
-            self.choose_base()
-            c.predict.show_outputs()
-        self._say_end(kept, stopped, failed, step, score, notes)
-        if kept and not failed:
-            c.predict.after_training()
-        c.session.activity = "idle"
-        if c.panel is not None and step is None:
-            c.panel.train.set_run_line("")
-        c.refresh()
+        try:
+            kept = self.keep_best()
+            if kept:
+                self.choose_base()
+                c.predict.show_outputs()
+            self._say_end(kept, stopped, self._failed, self._step, self._score, self._notes)
+            if c.panel is not None and self._step is None:
+                c.panel.train.set_run_line("")
+            if kept and not self._failed:
+                c.predict.after_training()
+        finally:
+            self._idle()
+
+    def _dropped(self) -> None:
+        """Stopped while it still waited for a prediction to end."""
+        self._c.say("Stopped before training began.")
+        self._idle()
+
+    def _idle(self) -> None:
+        if self._c.session.activity == "training":  # else the new model is predicting already
+            self._c.session.activity = "idle"
+        self._c.refresh()
 
     def _say_end(
         self, kept: bool, stopped: bool, failed: str, step: Step | None, score: float | None, notes: list[str]

@@ -1,6 +1,6 @@
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
@@ -94,8 +94,3 @@ class WheelGuard(QObject):
             event.ignore()
             return True
         return False
-
-
-def small(size: int = 16) -> QSize:
-    """Size of an icon."""
-    return QSize(size, size)

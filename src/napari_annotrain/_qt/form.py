@@ -16,6 +16,8 @@ from napari_annotrain.specs import Spec
 
 #: Spin boxes need an end somewhere.
 LARGEST = 10**12
+#: Amounts of memory are shown in GB; the smallest that can be entered, in GB.
+GB, LEAST_GB = 10**9, 0.1
 
 
 class SpecForm(QWidget):
@@ -130,17 +132,18 @@ class Field(QWidget):
     def __init__(self, info: FieldInfo, value: Any) -> None:
         super().__init__()
         kind, optional = _without_none(info.annotation)
-        self._kind = kind
-        self._entry = _entry(kind, info, value)
+        self._in_gb = _unit(info) == "bytes"
+        self._entry = _gigabytes(value) if self._in_gb else _entry(kind, info, value)
         self._check = QCheckBox() if optional else None
         native = self._entry if isinstance(self._entry, QLineEdit) else self._entry.native
         native.setMinimumWidth(50)
         native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.title = str(info.title)
-        if _unit(info) and isinstance(native, QDoubleSpinBox):
-            native.setSuffix(f" {_unit(info)}")
-        elif _unit(info):
-            self.title += f" ({_unit(info)})"
+        unit = "GB" if self._in_gb else _unit(info)
+        if unit and isinstance(native, QDoubleSpinBox):
+            native.setSuffix(f" {unit}")
+        elif unit:
+            self.title += f" ({unit})"
         parts: list[Any] = [(native, 1)] if self._check is None else [self._check, (native, 1)]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -167,7 +170,7 @@ class Field(QWidget):
         if isinstance(self._entry, QLineEdit):
             text = self._entry.text().strip()
             return int(text) if text.isdigit() else text
-        return self._entry.value
+        return round(self._entry.value * GB) if self._in_gb else self._entry.value
 
     def set(self, value: Any) -> None:
         """Show a value."""
@@ -179,7 +182,13 @@ class Field(QWidget):
         if isinstance(self._entry, QLineEdit):
             self._entry.setText(str(value))
         else:
-            self._entry.value = value
+            self._entry.value = max(value / GB, LEAST_GB) if self._in_gb else value
+
+
+def _gigabytes(value: int) -> Any:
+    made = create_widget(value=LEAST_GB, annotation=float, options={"min": LEAST_GB, "max": LARGEST / GB, "step": 0.5})
+    made.native.setDecimals(max(1, _digits(value / GB)))
+    return made
 
 
 def _entry(kind: Any, info: FieldInfo, value: Any) -> Any:
@@ -239,6 +248,9 @@ def _tooltip(info: FieldInfo) -> str:
 def _tooltip_lines(info: FieldInfo) -> Iterator[str]:
     if info.description:
         yield info.description
+    if _unit(info) == "bytes":
+        yield f"Usually: {info.default / GB:g} GB"
+        return
     if _unit(info):
         yield f"Unit: {_unit(info)}"
     yield f"Usually: {'not set' if info.default is None else info.default}"

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from napari_annotrain._qt.job import Job
 from napari_annotrain.events import Event
@@ -19,6 +20,8 @@ class Run:
         Called in the main thread with each event.
     on_end
         Called in the main thread when the run has ended, with whether it was stopped.
+    on_drop
+        Called in the main thread instead of all others, when the run is forgotten before it has started.
     """
 
     make: Callable[[], Iterator[Event]]
@@ -26,6 +29,7 @@ class Run:
     on_event: Callable[[Event], None]
     on_end: Callable[[bool], None]
     name: str = "annotrain"
+    on_drop: Callable[[], Any] = lambda: None
 
 
 class Lane:
@@ -43,12 +47,13 @@ class Lane:
 
     @property
     def stopping(self) -> bool:
-        """Whether the present run was asked to stop."""
-        return self._job is not None and self._job.stopped
+        """Whether all there is to do was asked to stop: a run that waits for the present one was not."""
+        return self._job is not None and self._job.stopped and self._waiting is None
 
     def start(self, run: Run) -> None:
         """Start a run, now or as soon as the present one has stopped."""
         if self._job is not None:
+            self._drop()
             self._waiting = run
             self._job.stop()
             return
@@ -61,9 +66,14 @@ class Lane:
 
     def stop(self) -> None:
         """Ask the present run to stop and forget the one that waits."""
-        self._waiting = None
         if self._job is not None:
             self._job.stop()
+        self._drop()
+
+    def _drop(self) -> None:
+        dropped, self._waiting = self._waiting, None
+        if dropped is not None:
+            dropped.on_drop()
 
     def close(self, seconds: float) -> bool:
         """Stop, deliver nothing more and wait at most so long; True when the thread has ended."""

@@ -1,16 +1,27 @@
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QToolButton, QVBoxLayout, QWidget
 
 from napari_annotrain._qt.form import SpecForm
+from napari_annotrain._qt.layout import row_of
 from napari_annotrain.specs import Spec
 
 
 class MoreSettings(QWidget):
-    """Settings most people leave alone: a form that folds out, grown when it is first looked at."""
+    """Settings most people leave alone: a form that folds out, grown when it is first looked at.
+
+    `beside` is a button at the other end of the line that folds it out.
+    """
 
     changed = Signal(object)
 
-    def __init__(self, name: str, spec: Spec, hide: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        spec: Spec,
+        hide: tuple[str, ...] = (),
+        only: tuple[str, ...] = (),
+        beside: QWidget | None = None,
+    ) -> None:
         super().__init__()
         self._spec = self._default = spec
         self._hide, self._only = hide, only
@@ -25,7 +36,7 @@ class MoreSettings(QWidget):
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.button)
+        column.addWidget(self.button if beside is None else row_of(self.button, (QLabel(), 1), beside))
         self.button.toggled.connect(self._unfold)
 
     @property

@@ -55,6 +55,7 @@ def style(theme: Theme) -> str:
         "#fold_title {{ font-weight: bold; background: transparent; }}"
         "#fold_summary, #fold_arrow {{ color: {faint}; background: transparent; }}"
         "QPushButton {{ padding: 4px 6px; }}"
+        "QComboBox {{ padding: 3px 2px 3px 6px; }} QComboBox::drop-down {{ width: 22px; }}"
         "QPushButton#train_button:enabled {{ background: {accent}; color: " + on_accent + "; font-weight: bold; }}"
         "#status_frame {{ border: none; border-top: 1px solid {line}; }}"
         "QTableWidget {{ border: 1px solid {line}; gridline-color: transparent; }}"

@@ -17,6 +17,7 @@ class PredictStep(QWidget):
 
     predict_clicked = Signal(str)
     cancel_clicked = Signal()
+    check_clicked = Signal()
     live_toggled = Signal(bool)
     output_changed = Signal(object)
     spec_changed = Signal(object)
@@ -39,11 +40,22 @@ class PredictStep(QWidget):
         self.cancel_button = button("cancel_button", "Cancel", "Stops predicting; what is done stays.")
         self.progress_bar = QProgressBar()
         self.progress_bar.setObjectName("progress_bar")
-        self.more = MoreSettings("more_predict_button", PredictSpec(), only=("tile", "precision"))
+        self.check_seams_button = button(
+            "check_seams_button",
+            "Check seams",
+            "Computes what lies around a corner of tiles once more, as one piece, and says whether it differs.",
+        )
+        self.more = MoreSettings(
+            "more_predict_button",
+            PredictSpec(),
+            only=("tile", "memory", "precision"),
+            beside=self.check_seams_button,
+        )
         self._build()
         for what, made in self.buttons.items():
             made.clicked.connect(lambda _=False, what=what: self.predict_clicked.emit(what))
         self.cancel_button.clicked.connect(lambda: self.cancel_clicked.emit())
+        self.check_seams_button.clicked.connect(lambda: self.check_clicked.emit())
         self.live_check.toggled.connect(self.live_toggled)
         self.output_combo.choice_changed.connect(self.output_changed)
         self.more.changed.connect(self.spec_changed)
@@ -80,4 +92,5 @@ class PredictStep(QWidget):
         """Enable what can be done now; what cannot says why."""
         for what, made in self.buttons.items():
             allow(made, why_not_predict or (why_not_all if what == IMAGES else ""))
+        allow(self.check_seams_button, why_not_predict)
         allow(self.cancel_button, why_not_cancel)

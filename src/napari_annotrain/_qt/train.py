@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_annotrain._qt.combos import ChoiceCombo
@@ -9,6 +9,9 @@ from napari_annotrain._qt.layout import allow, button, faint_label, form_layout,
 from napari_annotrain._qt.more import MoreSettings
 from napari_annotrain._qt.plot import LossPlot
 from napari_annotrain.specs import PRESETS, Device, TrainSpec
+
+#: What `preset_combo` holds while training goes on from a model, whose network cannot be chosen.
+OWN_NETWORK = "own"
 
 
 class TrainStep(QWidget):
@@ -69,6 +72,19 @@ class TrainStep(QWidget):
         self.device_combo.choice_changed.connect(self.device_changed)
         self.basic_form.changed.connect(self.spec_changed)
         self.more.changed.connect(self.spec_changed)
+
+    def set_bases(self, bases: Sequence[tuple[str, str]], chosen: str) -> None:
+        """Offer what to start from, name and words, and show what is chosen; nothing is told."""
+        with QSignalBlocker(self.base_combo):
+            self.base_combo.set_choices(bases)
+            self.base_combo.choose(chosen)
+
+    def show_network(self, preset: str, whose: str = "") -> None:
+        """Show the network in use: that of a preset, or the one of the model `whose` name is given; nothing is told."""
+        own = [(OWN_NETWORK, f"that of {whose}")] if whose else []
+        with QSignalBlocker(self.preset_combo):
+            self.preset_combo.set_choices([*own, *((key, key) for key in PRESETS)])
+            self.preset_combo.choose(OWN_NETWORK if whose else preset)
 
     def set_run_line(self, text: str) -> None:
         """Say how the run is going: elapsed, steps, device, time left."""

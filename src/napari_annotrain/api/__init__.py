@@ -1,11 +1,18 @@
-"""The whole program without a window: the verbs of command line, notebook and panel."""
+"""The whole program without a window: the verbs of command line, notebook and panel.
 
-from napari_annotrain.api.devices import list_devices
-from napari_annotrain.api.evaluation import evaluate
-from napari_annotrain.api.prediction import check_seams, iter_prediction, measure_normalisation, output_of, predict
-from napari_annotrain.api.training import base_models, iter_training, train
-from napari_annotrain.net.device import release_memory
-from napari_annotrain.store.models import load_model, save_model
+Each verb is imported when it is first used: comparing labels needs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_annotrain.api.devices import list_devices, warm_up
+    from napari_annotrain.api.evaluation import evaluate
+    from napari_annotrain.api.prediction import check_seams, iter_prediction, measure_normalisation, output_of, predict
+    from napari_annotrain.api.training import base_models, iter_training, train
+    from napari_annotrain.net.device import release_memory
+    from napari_annotrain.store.models import load_model, save_model
 
 __all__ = [
     "base_models",
@@ -21,4 +28,25 @@ __all__ = [
     "release_memory",
     "save_model",
     "train",
+    "warm_up",
 ]
+_HOMES = {
+    "api.devices": ("list_devices", "warm_up"),
+    "api.evaluation": ("evaluate",),
+    "api.prediction": ("check_seams", "iter_prediction", "measure_normalisation", "output_of", "predict"),
+    "api.training": ("base_models", "iter_training", "train"),
+    "net.device": ("release_memory",),
+    "store.models": ("load_model", "save_model"),
+}
+
+if not TYPE_CHECKING:  # which sees the imports above
+
+    def __getattr__(name: str) -> Any:
+        home = next((home for home, names in _HOMES.items() if name in names), None)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"napari_annotrain.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,12 +1,14 @@
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_annotrain import metrics
+from napari_annotrain.api.failures import Failures, left_out
 from napari_annotrain.api.sources import Source, is_path, one_stack
 from napari_annotrain.data.pairs import pair_files, stem
-from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Note, OnEvent
 
 
@@ -24,7 +26,7 @@ def evaluate(
     min_size
         Objects of fewer pixels are ignored on both sides (cells only).
     on_event
-        Called with a `Note` on files that have no partner.
+        Called with a `Note` on files that have no partner, or cannot be compared with it.
 
     Returns
     -------
@@ -34,20 +36,43 @@ def evaluate(
     ------
     AnnotrainError
         Shapes differ, a file cannot be read, nothing matches, or the kind is not known.
+    PartlyDone
+        In folders, the same for some of the files; `result` holds the scores of the others.
     """
     if kind not in ("cells", "classes"):
         raise AnnotrainError(f"'{kind}' cannot be compared: choose cells or classes.")
     if min_size < 0:
         raise AnnotrainError("The least size of objects is negative: give 0 or more pixels.")
-    if is_path(prediction) and is_path(truth):
-        files, notes = pair_files(prediction, truth, ("prediction", "truth"))
-        pairs = [(stem(p), p, t) for p, t in files]
-        tell = on_event or (lambda event: None)
-        for text in notes:
-            tell(Note(text))
-    else:
-        pairs = [("image", prediction, truth)]
-    return metrics.summarise({name: _compare(name, p, t, kind, min_size) for name, p, t in pairs})
+    if not (is_path(prediction) and is_path(truth)):
+        return metrics.summarise({"image": _compare("image", prediction, truth, kind, min_size)})
+
+    def note(text: str) -> None:
+        if on_event:
+            on_event(Note(text))
+
+    pairs, notes = pair_files(prediction, truth, ("prediction", "truth"))
+    for text in notes:
+        note(text)
+    if len(pairs) == 1:
+        return metrics.summarise({stem(p): _compare(stem(p), p, t, kind, min_size) for p, t in pairs})
+    return _compare_all(pairs, kind, min_size, note)
+
+
+def _compare_all(
+    pairs: Sequence[tuple[Path, Path]], kind: str, min_size: int, note: Callable[[str], None]
+) -> dict[str, Any]:
+    failures = Failures(note)
+    counts = {}
+    for prediction, truth in pairs:
+        with failures.noting(prediction.name):
+            counts[stem(prediction)] = _compare(stem(prediction), prediction, truth, kind, min_size)
+    sentence = left_out(failures.names, len(pairs), "pairs could not be compared")
+    if not counts:
+        raise AnnotrainError(sentence)
+    scores = metrics.summarise(counts)
+    if failures.names:
+        raise PartlyDone(sentence, scores)
+    return scores
 
 
 def _compare(name: str, prediction: Source, truth: Source, kind: str, min_size: int) -> Any:
@@ -61,5 +86,9 @@ def _compare(name: str, prediction: Source, truth: Source, kind: str, min_size: 
 
 
 def _labels(source: Source) -> np.ndarray[Any, np.dtype[Any]]:
-    stack = one_stack(Path(source) if is_path(source) else source, None, "labels")
+    stack = one_stack(source, None, "labels", labels=True)
+    if is_path(source) and stack.axes.endswith("C") and stack.n_channels > 1:
+        raise AnnotrainError(
+            f"{source} has {stack.n_channels} channels: save it as a label image with one value a pixel."
+        )
     return np.asarray(stack.array[...])

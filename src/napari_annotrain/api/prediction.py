@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import zarr
 
+from napari_annotrain.api.failures import Failures, left_out
 from napari_annotrain.api.sources import Source, is_path, one_stack
 from napari_annotrain.data.files import open_stack
+from napari_annotrain.data.ngff import is_zarr
 from napari_annotrain.data.normalise import Normalisation, measure
-from napari_annotrain.data.pairs import list_images, stem
+from napari_annotrain.data.pairs import by_stem, list_images
 from napari_annotrain.data.stack import Stack, paste
 from napari_annotrain.data.writing import check_writable, filling_ome_zarr, write_array
-from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Done, Event, Note, OnEvent, TileDone
 from napari_annotrain.inference import seams
 from napari_annotrain.inference import segment as segmenting
@@ -65,13 +67,15 @@ def predict(
     Returns
     -------
     Labels in the order of the image's axes, without the channel; probabilities with the channel first. For a folder,
-    the paths that were written. Classes and probabilities written to ``.zarr`` are streamed there tile by tile, and
-    come back as a zarr array.
+    the paths that were written. Classes and probabilities written to ``.zarr`` are streamed there tile by tile. What
+    is written to ``.zarr`` comes back as a zarr array, unless `image` is a numpy array: numpy in, numpy out.
 
     Raises
     ------
     AnnotrainError
-        Bad input, in one sentence. In a folder, the other files are predicted before it is raised.
+        Bad input, in one sentence.
+    PartlyDone
+        Some images of a folder could not be predicted; `result` holds the paths of the others.
     """
     _refuse_later_options(scheduler, resume)
     spec = predict_spec(output, tile, memory, device, precision)
@@ -80,11 +84,11 @@ def predict(
     segmenting.output_of(model.card, output)
     if is_path(image) and out is not None and Path(image).resolve() == Path(out).resolve():
         raise AnnotrainError(f"The result would replace {image} itself: choose another place for it.")
-    if is_path(image) and Path(image).is_dir() and Path(image).suffix != ".zarr":
+    if is_path(image) and Path(image).is_dir() and not is_zarr(Path(image)):
         return _predict_folder(model, Path(image), spec, axes, out, overwrite, on_event)
-    if out is not None:
-        check_writable(Path(out), overwrite)
-    return _predict_one(model, one_stack(image, axes), spec, out, overwrite, on_event)
+    result = _predict_one(model, one_stack(image, axes), spec, out, overwrite, on_event)
+    given = image.array if isinstance(image, Stack) else image
+    return np.asarray(result[...]) if isinstance(given, np.ndarray) else result
 
 
 def predict_spec(
@@ -165,7 +169,10 @@ def _predict_one(
     kind, dtype, channels = output_of(model, spec.output)
     axes = "C" * bool(channels) + stack.label_axes
     shape = (channels,) * bool(channels) + stack.label_shape
-    if out is not None and Path(out).suffix == ".zarr" and kind != "cells":
+    if out is not None:  # how many cells there will be, and so their type, is not known yet
+        check_writable(out, overwrite, shape, axes, np.uint8 if kind == "cells" else dtype)
+    to_zarr = out is not None and Path(out).suffix.lower() == ".zarr"
+    if out is not None and to_zarr and kind != "cells":
         with filling_ome_zarr(Path(out), shape, dtype, axes, stack.pixel_um, overwrite) as level:
             _fill(level, axes, model, stack, spec, on_event)
         return zarr.open_array(Path(out), path="0", mode="r")
@@ -174,8 +181,8 @@ def _predict_one(
     if kind == "cells":
         result = result.astype(np.min_scalar_type(int(result.max(initial=0))))
     if out is not None:
-        write_array(Path(out), result, axes, pixel_um=stack.pixel_um, overwrite=overwrite)
-    return result
+        write_array(out, result, axes, pixel_um=stack.pixel_um, overwrite=overwrite)
+    return zarr.open_array(out, path="0", mode="r") if to_zarr else result
 
 
 def _fill(result: Any, axes: str, model: Model, stack: Stack, spec: PredictSpec, on_event: OnEvent | None) -> None:
@@ -198,21 +205,18 @@ def _predict_folder(
 ) -> list[Path]:
     if out is None:
         raise AnnotrainError("To predict a folder, say where the results go: give a folder as out.")
-    written, failed = [], []
     tell = on_event or (lambda event: None)
-    for path in list_images(folder):
-        target = Path(out) / f"{stem(path)}.tif"
-        try:
-            check_writable(target, overwrite)
+    failures = Failures(lambda text: tell(Note(text)))
+    written = []
+    images = by_stem(list_images(folder))
+    for name, path in images.items():
+        with failures.noting(path.name):
+            target = Path(out) / f"{name}.tif"
             _predict_one(model, open_stack(path, axes), spec, target, overwrite, on_event)
             written.append(target)
-        except AnnotrainError as error:
-            failed.append(path.name)
-            tell(Note(str(error)))
-    if failed:
-        raise AnnotrainError(
-            f"{len(failed)} of {len(failed) + len(written)} images could not be predicted: {', '.join(failed)}."
-        )
+    if failures.names:
+        sentence = left_out(failures.names, len(images), "images could not be predicted")
+        raise PartlyDone(sentence, written) if written else AnnotrainError(sentence)
     return written
 
 

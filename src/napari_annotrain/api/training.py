@@ -1,6 +1,8 @@
 import datetime
+import math
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,10 +10,11 @@ import numpy as np
 import torch
 
 import napari_annotrain
-from napari_annotrain.api.sources import Source, annotated_images, first_words
+from napari_annotrain.api.failures import first_words, left_out
+from napari_annotrain.api.sources import Source, annotated_images
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.dataset import AnnotatedDataset, build_dataset
-from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Checkpoint, Done, Event, Note, OnEvent, Started, Validated
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.specs import Device, NetSpec, Target, TrainSpec, check_choice, find_preset
@@ -23,6 +26,20 @@ from napari_annotrain.training.trainer import fit
 
 #: The model and its training state are written this often while training, at least, in seconds of training.
 SECONDS_BETWEEN_SAVES = 20.0
+#: torch takes no larger one.
+LARGEST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """All that a training run needs."""
+
+    dataset: AnnotatedDataset
+    net: NetSpec
+    spec: TrainSpec
+    base: Model | None
+    state: TrainingState | None
+    card: Card
 
 
 def base_models() -> list[str]:
@@ -58,7 +75,7 @@ def train(
     dense
         The annotation is ground truth in the usual convention: 0 background, n class or cell n, nothing unknown.
     base
-        Model to start from: a `Model`, a file, or the name of a shipped one.
+        Model to start from: a `Model`, a file, or the name of a shipped one; None or ``"none"`` to start afresh.
     preset
         ``"fast"``, ``"standard"`` or ``"paper"``; with a base, its own network is used.
     seconds, steps
@@ -85,6 +102,8 @@ def train(
     AnnotrainError
         Bad input, in one sentence. On Ctrl-C the best model so far is written to `out` before KeyboardInterrupt
         goes on.
+    PartlyDone
+        Some files of a folder could not be used; `result` holds the model that was trained on the others.
     """
     check_choice("target", target, Target)
     check_choice("device", device, Device)
@@ -95,13 +114,22 @@ def train(
         check_model_path(out)
         if resume and (found := load_state(out)):
             tensors, card, old = found
+            _check_resumed(card, target, out)
             state = TrainingState.from_tensors(tensors)
             spec = old.model_copy(update=_limits(seconds, steps, old.seed, device))
     elif resume:
         raise AnnotrainError("To resume training, say which model: give out.")
-    annotated, notes = annotated_images(images, annotations, axes, dense)
-    events = iter_training(annotated, target=target, preset=preset, base=base, spec=spec, state=state, card=card)
-    return _follow(events, notes, spec, out, on_event)
+    opened = annotated_images(images, annotations, axes, dense)
+    if on_event:
+        for text in opened.notes:
+            on_event(Note(text))
+    plan = _make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad)
+    model = _follow(_with_cards(plan), spec, out, on_event)
+    failed = [*opened.failed, *plan.dataset.failed]
+    if failed:
+        total = len(opened.images) + len(opened.failed)
+        raise PartlyDone(left_out(failed, total, "images could not be trained on"), model)
+    return model
 
 
 def iter_training(
@@ -130,38 +158,50 @@ def iter_training(
     class_names
         By predicted value, for the card.
     """
+    yield from _with_cards(_make_plan(images, target, preset, base, spec, state, card, class_names))
+
+
+def _make_plan(
+    images: Sequence[AnnotatedImage],
+    target: str,
+    preset: str,
+    base: Model | str | Path | None,
+    spec: TrainSpec | None,
+    state: TrainingState | None,
+    card: Card | None,
+    class_names: Mapping[int, str] | None = None,
+    skip_bad: bool = False,
+) -> _Plan:
+    """Read the annotation, and choose the network that fits it."""
     check_choice("target", target, Target)
     if target == "image":
         raise AnnotrainError("The target image (denoising, translation) is not there yet: choose classes or cells.")
     chosen = find_preset(preset)
     spec = spec or chosen.train
     if isinstance(base, str | Path):
-        base = load_model(base)
+        base = None if base == "none" else load_model(base)
     if base is not None:
         spec = spec.model_copy(update={"normalise": base.card.normalise})
-    dataset = build_dataset(images, cast("Target", target), spec)
+    origin = card or (base.card if base else None)
+    released = origin.released if origin else ()
+    dataset = build_dataset(images, cast("Target", target), spec, released, skip_bad=skip_bad)
     shape = {"channels": dataset.images[0].stack.n_channels, "outputs": len(dataset.classes)}
-    net = (card or (base.card if base else None) or chosen).net.model_copy(update=shape)
+    net = (origin or chosen).net.model_copy(update=shape)
     if card is not None and (net != card.net or dataset.classes != card.classes):
         raise AnnotrainError(
             "The annotation has other classes or channels than the training to resume: train without --resume."
         )
-    card = _make_card(dataset, net, spec, target, class_names, base)
-    yield from _with_cards(dataset, net, spec, base, state, card)
+    return _Plan(dataset, net, spec, base, state, _make_card(dataset, net, spec, target, class_names, base))
 
 
-def _with_cards(
-    dataset: AnnotatedDataset,
-    net: NetSpec,
-    spec: TrainSpec,
-    base: Model | None,
-    state: TrainingState | None,
-    card: Card,
-) -> Generator[Event]:
+def _with_cards(plan: _Plan) -> Generator[Event]:
     """Events of `fit`, with the weights of each checkpoint made into a whole model."""
     scores: dict[str, Any] = {}
-    model = None
-    with closing(fit(dataset, net, spec, start=base.weights if base else None, state=state)) as events:
+    if plan.state is not None and plan.state.best is not None:
+        scores = {"validation_iou": round(plan.state.best_score, 4)}
+    model, card = None, plan.card
+    start = plan.base.weights if plan.base else None
+    with closing(fit(plan.dataset, plan.net, plan.spec, start=start, state=plan.state)) as events:
         for event in events:
             if isinstance(event, Started):
                 card = _with_provenance(card, device=event.device, precision=event.precision)
@@ -175,16 +215,12 @@ def _with_cards(
     yield Done(model)
 
 
-def _follow(
-    events: Generator[Event], notes: Sequence[str], spec: TrainSpec, out: Path | None, on_event: OnEvent | None
-) -> Model:
+def _follow(events: Generator[Event], spec: TrainSpec, out: Path | None, on_event: OnEvent | None) -> Model:
     """Read the events to their end, saving now and then; whatever ends the run, what is best so far is kept."""
     last: Checkpoint | None = None
     saved = 0.0
     tell = on_event or (lambda event: None)
     try:
-        for text in notes:
-            tell(Note(text))
         for event in events:
             if isinstance(event, Checkpoint):
                 last = event
@@ -192,6 +228,9 @@ def _follow(
                     saved = event.state.seconds
                     _save(last, spec, out)
             tell(event)
+    except KeyboardInterrupt:
+        kept = out is not None and last is not None
+        raise KeyboardInterrupt(f"Interrupted; the best model so far is in {out}." if kept else "") from None
     finally:
         events.close()
         if out is not None and last is not None:
@@ -207,15 +246,22 @@ def _save(checkpoint: Checkpoint, spec: TrainSpec, out: Path) -> None:
 
 
 def _limits(seconds: float | None, steps: int | None, seed: int, device: str) -> dict[str, Any]:
-    if seconds is not None and not seconds > 0:
+    if seconds is not None and not 0 < seconds < math.inf:
         raise AnnotrainError(f"Training for {seconds} seconds makes no sense: give a positive number.")
     if steps is not None and steps < 1:
         raise AnnotrainError(f"Training for {steps} steps makes no sense: give a positive number.")
-    if seed < 0:
-        raise AnnotrainError(f"The seed {seed} is negative: give 0 or more.")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise AnnotrainError(f"The seed {seed} is negative or too large: give one from 0 to {LARGEST_SEED}.")
     if seconds is None and steps is None:
         seconds = 60.0
     return {"seconds": seconds if steps is None else None, "steps": steps, "seed": seed, "device": device}
+
+
+def _check_resumed(card: Card, target: str, out: Path) -> None:
+    if card.target != target:
+        raise AnnotrainError(
+            f"The training to resume beside {out} has the target {card.target}: give that one, or train without resume."
+        )
 
 
 def _make_card(
@@ -240,6 +286,7 @@ def _make_card(
         training_range=tuple(zip(ranges.low, ranges.high, strict=True)) if spec.normalise.scope == "training" else (),
         cell_diameter_px=dataset.cell_diameter_px,
         min_size_px=dataset.min_size_px,
+        released=dataset.released,
         margin_px=tiling.before,
         grid_px=tiling.grid,
         pixel_um=dict(dataset.images[0].stack.pixel_um),

@@ -73,7 +73,12 @@ class AnnotatedImage:
 
     def __post_init__(self) -> None:
         image, labels = self.stack.shape, self.labels.shape
-        if labels[1] != 1 or image[:1] + image[2:] != labels[:1] + labels[2:]:
+        if labels[1] != 1:
+            raise AnnotrainError(
+                f"The annotation of {self.stack.name} has {labels[1]} channels: "
+                "save it as a label image with one value a pixel."
+            )
+        if image[:1] + image[2:] != labels[:1] + labels[2:]:
             raise AnnotrainError(
                 f"The image {self.stack.name} is {_words(self.stack)} but its annotation is {_words(self.labels)}: "
                 "choose the annotation that belongs to it."
@@ -89,28 +94,59 @@ class AnnotatedImage:
         drawn = any((region.t, region.z) == (t, z) for region in self.regions)
         return self.dense or self.planes is None or drawn or (t, z) in self.planes
 
-    def plane(self, t: int, z: int, box: PlaneBox) -> Labels:
-        """Read the annotation of a box of one plane, (Y, X), in annotation values, complete regions applied."""
-        labels = as_annotation(self.labels.read(t, (slice(z, z + 1), *box))[0, 0], self.dense, self.name)
+    def plane(self, t: int, z: int, box: PlaneBox, cells: bool = False) -> Labels:
+        """Read the annotation of a box of one plane, (Y, X), in annotation values, complete regions applied.
+
+        With `cells`, ids of any size are allowed (see `as_annotation`).
+        """
+        labels = as_annotation(self.labels.read(t, (slice(z, z + 1), *box))[0, 0], self.dense, self.name, cells)
         for region in self.regions:
             if (region.t, region.z) == (t, z):
                 region.fill(labels, (box[0].start, box[1].start))
         return labels
 
 
-def as_annotation(values: npt.NDArray[Any], dense: bool, name: str = "the annotation") -> Labels:
+def as_annotation(values: npt.NDArray[Any], dense: bool, name: str = "the annotation", cells: bool = False) -> Labels:
     """Bring stored values to annotation values in int32; a dense file's 0 becomes background.
+
+    With `cells`, ids that int32 cannot hold are compacted: equal ones stay equal and different ones different within
+    these values, 0 and background keep their meaning.
 
     Raises
     ------
     AnnotrainError
-        Fractions, not-a-number, negative values, or ids that int32 cannot hold.
+        Fractions, not-a-number, infinite or negative values, or, without `cells`, values that int32 cannot hold.
     """
-    if values.dtype.kind == "f" and not np.array_equal(values, np.round(values)):
-        raise AnnotrainError(f"The annotation of {name} holds fractions: choose a label image of whole numbers.")
-    if values.size and (values.min() < 0 or int(values.max()) >= np.iinfo(np.int32).max):
-        raise AnnotrainError(f"The annotation of {name} holds negative or too large values: renumber its labels.")
+    if values.dtype.kind == "f":
+        _check_whole(values, name)
+    if values.size and values.min() < 0:
+        raise AnnotrainError(f"The annotation of {name} holds negative values: renumber its labels from 0.")
+    if values.size and int(values.max()) >= np.iinfo(np.int32).max:
+        if not cells:
+            raise AnnotrainError(
+                f"The annotation of {name} holds the value {int(values.max())}: choose the target cells if its values "
+                "are cells, else renumber them."
+            )
+        values = _compact(values, 1 if dense else BACKGROUND + 1)
     return values.astype(np.int32) + (1 if dense else 0)
+
+
+def _check_whole(values: npt.NDArray[np.floating], name: str) -> None:
+    if not np.isfinite(values).all():
+        raise AnnotrainError(
+            f"The annotation of {name} holds NaN or infinite values: choose a label image of whole numbers."
+        )
+    if not np.array_equal(values, np.round(values)):
+        raise AnnotrainError(f"The annotation of {name} holds fractions: choose a label image of whole numbers.")
+
+
+def _compact(values: npt.NDArray[Any], first_id: int) -> npt.NDArray[np.int32]:
+    """Renumber what is `first_id` or above from there on, in ascending order; what is below stays."""
+    ids, index = np.unique(values, return_inverse=True)
+    n_below = int((ids < first_id).sum())
+    renumbered = np.arange(first_id - n_below, first_id - n_below + len(ids), dtype=np.int32)
+    renumbered[:n_below] = ids[:n_below]
+    return renumbered[index].reshape(values.shape)
 
 
 def predicted_values(annotation_values: Iterable[int]) -> list[int]:

@@ -15,6 +15,8 @@ class Area:
     ----------
     image
         Index of the image in the dataset.
+    key
+        Fingerprint of the image (`validation.fingerprint`).
     t, z, box
         Where it lies.
     target
@@ -26,6 +28,7 @@ class Area:
     """
 
     image: int
+    key: str
     t: int
     z: int
     box: PlaneBox

@@ -30,9 +30,17 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     AnnotrainError
         There is no such file, it is empty, damaged, of an unknown type, or `axes` does not suit it.
     """
-    path = Path(path)
+    return _open_any(Path(path), axes, indices=False)
+
+
+def open_labels(path: str | Path) -> Stack:
+    """Open a label image: as `open_stack`, but in a PNG with a palette the indices are the labels, not its colours."""
+    return _open_any(Path(path), None, indices=True)
+
+
+def _open_any(path: Path, axes: str | None, indices: bool) -> Stack:
     try:
-        stack = _open(path, axes)
+        stack = _open(path, axes, indices)
     except (AnnotrainError, MemoryError):
         raise
     except Exception as error:  # each library fails on a damaged file in its own way
@@ -42,7 +50,7 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     return stack
 
 
-def _open(path: Path, axes: str | None) -> Stack:
+def _open(path: Path, axes: str | None, indices: bool) -> Stack:
     if not path.exists():
         raise AnnotrainError(f"There is no file {path}: check its name.")
     if is_zarr(path):
@@ -56,17 +64,18 @@ def _open(path: Path, axes: str | None) -> Stack:
         raise AnnotrainError(f"{path} is empty: copy or save it again.")
     if name.endswith(TIFF_SUFFIXES):
         return open_tiff(path, axes, stem(path))
-    return _open_picture(path, axes)
+    return _open_picture(path, axes, indices)
 
 
-def _open_picture(path: Path, axes: str | None) -> Stack:
-    """Read a PNG or JPEG at once: grey (Y, X) or colours (Y, X, C), without opacity."""
+def _open_picture(path: Path, axes: str | None, indices: bool) -> Stack:
+    """Read a PNG or JPEG at once: grey or indices of a palette (Y, X), or colours (Y, X, C), without opacity."""
     png = path.suffix.lower() == ".png"
     with path.open("rb") as file:
         # Not through Image.open, which warns about and then refuses images of the size a slide scanner makes.
         image = PngImagePlugin.PngImageFile(file) if png else JpegImagePlugin.JpegImageFile(file)
         image.load()
     bare = {"LA": "L", "RGBA": "RGB", "P": "RGB", "PA": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
-    array = np.array(image.convert(bare[image.mode]) if image.mode in bare else image)
+    as_it_is = image.mode not in bare or (indices and image.mode == "P")
+    array = np.array(image if as_it_is else image.convert(bare[image.mode]))
     known = "YX" if array.ndim == 2 else "YXC"
     return Stack.of(array.astype(array.dtype.newbyteorder("="), copy=False), axes or known, stem(path))

@@ -31,26 +31,47 @@ class Normalisation:
     def apply(self, window: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Bring a window (C, ..., Y, X) of any real type to float32; what is not finite becomes 0."""
         ones = (1,) * (window.ndim - 1)
-        low = np.asarray(self.low, np.float32).reshape(-1, *ones)
-        span = np.asarray(self.high, np.float32).reshape(-1, *ones) - low
-        out = window.astype(np.float32)
-        out -= low
+        low = np.asarray(self.low).reshape(-1, *ones)
+        span = np.asarray(self.high).reshape(-1, *ones) - low
+        # float32 holds no large 32-bit numbers exactly; what it holds is subtracted in it, for speed
+        exact = window.dtype.itemsize <= 2 or window.dtype == np.float32
+        out = np.subtract(window, low, dtype=np.float32 if exact else np.float64)
         out *= np.divide(1, span, out=np.zeros_like(span), where=span > 0)
+        out = np.asarray(out, np.float32)
         if window.dtype.kind == "f":
             np.nan_to_num(out, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return out
 
 
 def measure(stack: Stack, spec: NormaliseSpec) -> Normalisation:
-    """Measure the intensity range of an image, all planes together, on its overview (see `Stack.overview`)."""
+    """Measure the intensity range of an image, all planes together, on its overview (see `Stack.overview`).
+
+    Where the overview shows no contrast, the whole image is searched for some before it is taken for constant.
+    """
     if spec.mode == "none":
         return Normalisation((0.0,) * stack.n_channels, (1.0,) * stack.n_channels)
-    channels = np.moveaxis(stack.overview(), 1, 0).reshape(stack.n_channels, -1)
+    channels = stack.overview()
+    if not _has_contrast(channels):
+        channels = _extremes(stack)
     if spec.scope == "channel":
         ranges = [_measure_range(values, spec) for values in channels]
     else:
         ranges = [_measure_range(channels.ravel(), spec)] * stack.n_channels
     return Normalisation(tuple(low for low, _ in ranges), tuple(high for _, high in ranges))
+
+
+def _has_contrast(channels: npt.NDArray[Any]) -> bool:
+    return any(np.isfinite(c).any() and np.ptp(c[np.isfinite(c)].astype(np.float64)) > 0 for c in channels)
+
+
+def _extremes(stack: Stack) -> npt.NDArray[np.float64]:
+    """Lowest and highest finite value of each channel over the whole image, NaN where there is none: (C, 2)."""
+    found = np.full((stack.n_channels, 2), np.nan)
+    for band in stack.bands():
+        values = np.where(np.isfinite(band), band, np.nan)
+        found[:, 0] = np.fmin(found[:, 0], np.fmin.reduce(values, axis=1))
+        found[:, 1] = np.fmax(found[:, 1], np.fmax.reduce(values, axis=1))
+    return found
 
 
 def merge(measured: list[Normalisation]) -> Normalisation:

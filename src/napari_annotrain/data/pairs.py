@@ -79,19 +79,37 @@ def pair_files(
     image_paths, annotation_paths = list_images(images), list_images(annotations)
     if image_paths == [Path(images)] and annotation_paths == [Path(annotations)]:
         return [(image_paths[0], annotation_paths[0])], []
-    by_stem = _by_stem(image_paths)
-    other = _by_stem(annotation_paths)
-    pairs = [(path, other[key]) for key, path in by_stem.items() if key in other]
+    named = by_stem(image_paths)
+    other = by_stem(annotation_paths)
+    pairs = [(path, other[key]) for key, path in named.items() if key in other]
     if not pairs:
         raise AnnotrainError(
             f"No {words[1]} in {annotations} is named like any {words[0]} in {images}: "
             f"name the one for {image_paths[0].name} the same, {stem(image_paths[0])}.tif."
         )
     notes = [
-        _note([path for key, path in by_stem.items() if key not in other], *words),
-        _note([path for key, path in other.items() if key not in by_stem], *words[::-1]),
+        _note([path for key, path in named.items() if key not in other], *words),
+        _note([path for key, path in other.items() if key not in named], *words[::-1]),
     ]
     return pairs, [note for note in notes if note]
+
+
+def by_stem(paths: Sequence[Path]) -> dict[str, Path]:
+    """Files by their stem, in the order given.
+
+    Raises
+    ------
+    AnnotrainError
+        Two of them have the same stem, so that their annotations or results would have the same name.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        first = found.setdefault(stem(path), path)
+        if first != path:
+            raise AnnotrainError(
+                f"{first.name} and {path.name} in {path.parent} differ only in their type: keep one of them."
+            )
+    return found
 
 
 def _is_image(path: Path) -> bool:
@@ -103,17 +121,6 @@ def _is_image(path: Path) -> bool:
 def _natural(name: str) -> list[tuple[int, str]]:
     """Sorting key in which numbers count as numbers."""
     return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split("([0-9]+)", name)]
-
-
-def _by_stem(paths: Sequence[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in paths:
-        first = found.setdefault(stem(path), path)
-        if first != path:
-            raise AnnotrainError(
-                f"{first.name} and {path.name} in {path.parent} differ only in their type: keep one of them."
-            )
-    return found
 
 
 def _note(left: Sequence[Path], what: str, missing: str) -> str:

@@ -1,5 +1,6 @@
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -11,6 +12,8 @@ from napari_annotrain.errors import AnnotrainError
 
 #: Three slices: Z, Y, X.
 Window = tuple[slice, slice, slice]
+#: An overview looks at up to so many planes, so many rows at a time.
+SAMPLED_PLANES, BAND_ROWS = 16, 64
 
 
 @dataclass(frozen=True)
@@ -89,31 +92,39 @@ class Stack:
         return part
 
     def overview(self, most_pixels: int = 4_000_000) -> npt.NDArray[Any]:
-        """Read a sample of the image for statistics: (T, C, Z, Y, X), at most about `most_pixels` a channel.
+        """Read a sample of the image for statistics: (C, N), at most about `most_pixels` a channel.
 
-        Taken from the finest pyramid level that is small enough, else from evenly spread whole planes, and of
-        those, if one plane alone is too large, evenly spread rows. Same image, same sample.
+        All of it where it is small enough, or the finest pyramid level that is. Else bands of rows, evenly spread
+        over up to `SAMPLED_PLANES` planes, themselves evenly spread. Same image, same sample.
         """
         for level in (self.array, *self.levels):
             if prod(level.shape) <= most_pixels * self.n_channels:
-                return self._take(level, {})
+                return _by_channel(self._take(level, {}))
         source = self.levels[-1] if self.levels else self.array
         length = dict(zip(self.axes, source.shape, strict=True))
-        plane = length["Y"] * length["X"]
-        n_planes = max(1, most_pixels // plane)
-        keep_t = _spread(length.get("T", 1), n_planes)
-        keep_z = _spread(length.get("Z", 1), max(1, n_planes // len(keep_t)))
-        strips = max(1, -(-plane // most_pixels))
-        parts = []
-        for t in keep_t:
-            row = []
-            for z in keep_z:
-                slices = {"T": slice(t, t + 1), "Z": slice(z, z + 1)}
-                if strips > 1:
-                    slices["Y"] = slice(0, length["Y"], strips)
-                row.append(self._take(source, slices))
-            parts.append(np.concatenate(row, axis=2))
-        return np.concatenate(parts, axis=0)
+        height, width = length["Y"], length["X"]
+        keep_t = _spread(length.get("T", 1), min(SAMPLED_PLANES, max(1, most_pixels // width)))
+        keep_z = _spread(length.get("Z", 1), max(1, min(SAMPLED_PLANES, most_pixels // width) // len(keep_t)))
+        rows_a_plane = max(1, most_pixels // (len(keep_t) * len(keep_z) * width))
+        n_rows = min(BAND_ROWS, rows_a_plane)
+        starts = range(0, height, n_rows)
+        bands = [
+            slice(starts[i], min(starts[i] + n_rows, height)) for i in _spread(len(starts), rows_a_plane // n_rows)
+        ]
+        parts = [
+            _by_channel(self._take(source, {"T": slice(t, t + 1), "Z": slice(z, z + 1), "Y": band}))
+            for t in keep_t
+            for z in keep_z
+            for band in bands
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def bands(self) -> Iterator[npt.NDArray[Any]]:
+        """Read all of the image, some rows at a time: (C, N) each."""
+        n_t, _, depth, height, width = self.shape
+        for t, z, y in product(range(n_t), range(depth), range(0, height, BAND_ROWS)):
+            band = self.read(t, (slice(z, z + 1), slice(y, min(y + BAND_ROWS, height)), slice(0, width)))
+            yield band.reshape(len(band), -1)
 
     def _take(self, array: Any, slices: Mapping[str, slice]) -> npt.NDArray[Any]:
         """Slice by axis letter and bring the result to T, C, Z, Y, X."""
@@ -123,6 +134,11 @@ class Stack:
         missing = tuple(i for i, a in enumerate(CANONICAL) if a not in self.axes)
         part = np.expand_dims(part, missing)
         return part[tuple(slice(None) if a in self.axes else slices.get(a, slice(None)) for a in CANONICAL)]
+
+
+def _by_channel(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(T, C, Z, Y, X) to (C, N)."""
+    return np.moveaxis(part, 1, 0).reshape(part.shape[1], -1)
 
 
 def _spread(n: int, most: int) -> list[int]:

@@ -1,6 +1,6 @@
 """Which annotation is kept for validation: fixed blocks, chosen once by hashing, the same in every retraining."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -8,49 +8,87 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_annotrain.data.area import Area
+from napari_annotrain.data.stack import Stack
 
 #: Side of a validation block, in px, counted from the image's origin.
 BLOCK = 64
 #: With fewer annotated blocks than this, all annotation is trained on and nothing is validated.
 FEWEST_BLOCKS = 24
 FEWEST_HELD_OUT = 3
+#: Side of the square in the middle of the first plane by which an image is known again, in px.
+FINGERPRINT = 16
 
 
-def is_validation(image: str, t: int, z: int, box: tuple[slice, slice], share: float) -> npt.NDArray[np.bool_]:
+def fingerprint(stack: Stack) -> str:
+    """Know an image again under another name: its size and the pixels in the middle of its first plane."""
+    y, x = (slice(n // 2 - min(n, FINGERPRINT) // 2, n // 2 + (min(n, FINGERPRINT) + 1) // 2) for n in stack.shape[-2:])
+    middle = stack.read(0, (slice(0, 1), y, x))
+    return blake2b(repr((stack.shape, middle.tolist())).encode(), digest_size=8).hexdigest()
+
+
+def is_validation(
+    image: str, t: int, z: int, box: tuple[slice, slice], share: float, released: Collection[str] = ()
+) -> npt.NDArray[np.bool_]:
     """Pixels of a box, (Y, X), that lie in validation blocks.
 
     A block's fate hangs on its image, plane and position alone, so painting more never moves a pixel from training
     to validation or back, and a score stays comparable between retrainings.
+
+    Parameters
+    ----------
+    image
+        Fingerprint of the image.
+    box
+        (Y, X) slices in the image.
+    share
+        Of the blocks, 0 to 1.
+    released
+        Names of blocks that the model to start from has been trained on (see `keep_validation`); never chosen.
     """
     rows, columns = (np.arange(s.start, s.stop) // BLOCK for s in box)
-    chosen = {(y, x): _hash(f"{image}/{t}/{z}/{y}/{x}") < share for y in np.unique(rows) for x in np.unique(columns)}
-    blocks = np.array([[chosen[y, x] for x in np.unique(columns)] for y in np.unique(rows)], bool)
+    ys, xs = np.unique(rows), np.unique(columns)
+    names = [[_name(image, t, z, y, x) for x in xs] for y in ys]
+    blocks = np.array([[_hash(name) < share and name not in released for name in line] for line in names], bool)
     return blocks[np.ix_(rows - rows[0], columns - columns[0])]
 
 
-def keep_validation(areas: Sequence[Area], n_classes: int) -> tuple[list[Area], str]:
-    """Keep the validation blocks if the annotation is large enough for them; else train on all, and say so."""
-    n_held_out = sum(_count_blocks(area, area.held_out) for area in areas)
-    n_blocks = sum(_count_blocks(area, area.target >= 0) for area in areas)
-    if n_blocks >= FEWEST_BLOCKS and n_held_out >= FEWEST_HELD_OUT and _all_classes(areas, n_classes):
-        return list(areas), ""
+def keep_validation(areas: Sequence[Area], n_classes: int) -> tuple[list[Area], tuple[str, ...], str]:
+    """Keep the validation blocks if the annotation is large enough for them; else train on all, and say so.
+
+    Returns
+    -------
+    areas
+        With `held_out` as it is, or cleared.
+    released
+        Names of the chosen blocks that are trained on after all. A model that starts from this training must not be
+        validated on them: they go into its card.
+    note
+        A sentence for the user, or nothing.
+    """
+    held_out = [name for area in areas for name in _names(area, area.held_out)]
+    n_blocks = sum(len(_names(area, area.target >= 0)) for area in areas)
+    if n_blocks >= FEWEST_BLOCKS and len(held_out) >= FEWEST_HELD_OUT and _all_classes_left(areas, n_classes):
+        return list(areas), (), ""
     note = "Too little is annotated to keep some of it for validation: all of it is used for training."
-    return [replace(area, held_out=np.zeros_like(area.held_out)) for area in areas], note
+    cleared = [replace(area, held_out=np.zeros_like(area.held_out)) for area in areas]
+    return cleared, tuple(sorted(set(held_out))), note
 
 
-def _all_classes(areas: Sequence[Area], n_classes: int) -> bool:
-    """Every class occurs both in what is trained on and in what is held out."""
-    for held_out in (True, False):
-        seen = {int(k) for area in areas for k in np.unique(area.target[area.held_out == held_out])}
-        if not seen >= set(range(n_classes)):
-            return False
-    return True
+def _all_classes_left(areas: Sequence[Area], n_classes: int) -> bool:
+    """Every class occurs in what is trained on."""
+    seen = {int(k) for area in areas for k in np.unique(area.target[~area.held_out])}
+    return seen >= set(range(n_classes))
 
 
-def _count_blocks(area: Area, mask: npt.NDArray[np.bool_]) -> int:
+def _names(area: Area, mask: npt.NDArray[np.bool_]) -> list[str]:
+    """Names of the blocks in which a mask over an area has pixels."""
     rows, columns = np.nonzero(mask)
-    block = (rows + area.box[0].start) // BLOCK * (1 << 20) + (columns + area.box[1].start) // BLOCK
-    return len(np.unique(block))
+    pairs = np.stack([(rows + area.box[0].start) // BLOCK, (columns + area.box[1].start) // BLOCK], axis=1)
+    return [_name(area.key, area.t, area.z, y, x) for y, x in np.unique(pairs, axis=0)]
+
+
+def _name(image: str, t: int, z: int, y: int, x: int) -> str:
+    return f"{image}/{t}/{z}/{y}/{x}"
 
 
 def _hash(text: str) -> float:

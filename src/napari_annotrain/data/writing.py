@@ -27,18 +27,27 @@ MOST_TIFF_BYTES = (1 << 32) - (1 << 25)
 _NARROWER = {"uint64": "uint32", "int64": "int32", "float16": "float32"}
 
 
-def check_writable(path: str | Path, overwrite: bool = False) -> None:
+def check_writable(
+    path: str | Path,
+    overwrite: bool = False,
+    shape: tuple[int, ...] | None = None,
+    axes: str | None = None,
+    dtype: npt.DTypeLike | None = None,
+) -> None:
     """Refuse, before any work is done, what `write_array` would refuse; nothing is left behind.
 
-    A file may replace a file. A zarr store replaces another one only where `overwrite` says so.
+    A file may replace a file. A zarr store replaces another one only where `overwrite` says so. With `shape`, `axes`
+    and `dtype` of the result, what the file type cannot hold is refused too.
 
     Raises
     ------
     AnnotrainError
-        The type is unknown, a folder or store is in the way, or the place cannot be written.
+        The type is unknown, a folder or store is in the way, the place cannot be written, or the result does not fit.
     """
     path = Path(path)
     suffix = _suffix(path)
+    if shape is not None and axes is not None:
+        _check_fits(path, shape, axes, np.dtype(dtype))
     try:
         _check_in_the_way(path, suffix == ".zarr", overwrite)
         folder = next(parent for parent in path.absolute().parents if parent.exists())
@@ -84,10 +93,8 @@ def write_array(
         As `check_writable`; also an empty array, wrong axes, values that the file type cannot hold, a full disk.
     """
     path = Path(path)
-    axes = parse_axes(axes, len(array.shape))
-    if 0 in array.shape:
-        raise AnnotrainError(f"{path} would be empty (shape {tuple(array.shape)}): there is nothing to write.")
     write = _WRITERS[_suffix(path)]
+    axes = _check_fits(path, tuple(array.shape), axes, np.dtype(array.dtype))
     sizes = {a: float(um) for a, um in pixel_um.items() if a in axes}
     with _beside(path, overwrite) as temporary:
         write(temporary, array, axes, sizes, stem(path))
@@ -145,6 +152,19 @@ def _suffix(path: Path) -> str:
     if suffix not in _WRITERS:
         raise AnnotrainError(f"{path} is of a type that cannot be written: let it end in .tif, .ome.zarr or .png.")
     return suffix
+
+
+def _check_fits(path: Path, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> str:
+    """Refuse what the type of file cannot hold, whatever the values; the axes come back in capitals."""
+    axes = parse_axes(axes, len(shape))
+    if 0 in shape:
+        raise AnnotrainError(f"{path} would be empty (shape {shape}): there is nothing to write.")
+    one_plane = all(n == 1 for a, n in zip(axes, shape, strict=True) if a not in "YX")
+    if path.suffix.lower() == ".png" and not (one_plane and dtype.name in ("uint8", "uint16")):
+        raise AnnotrainError(
+            f"{path} cannot hold this result: PNG holds one plane of 8 or 16 bits, so write .tif or .ome.zarr."
+        )
+    return axes
 
 
 def _check_in_the_way(path: Path, store: bool, overwrite: bool) -> None:
@@ -238,12 +258,7 @@ def _ome_sizes(pixel_um: Mapping[str, float]) -> dict[str, str | float]:
 
 
 def _write_png(path: Path, array: Array, axes: str, pixel_um: Mapping[str, float], name: str) -> None:
-    beside = tuple(i for i, a in enumerate(axes) if a not in "YX")
-    if any(array.shape[i] != 1 for i in beside) or np.dtype(array.dtype).name not in ("uint8", "uint16"):
-        raise AnnotrainError(
-            f"{name}.png cannot hold this result: PNG holds one plane of 8 or 16 bits, so write .tif or .ome.zarr."
-        )
-    plane = np.asarray(array[...]).squeeze(beside)
+    plane = np.asarray(array[...]).squeeze(tuple(i for i, a in enumerate(axes) if a not in "YX"))
     Image.fromarray(plane if axes.index("Y") < axes.index("X") else np.ascontiguousarray(plane.T)).save(path, "PNG")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.inference.predictor import Predictor, choose_core
+from napari_annotrain.inference.predictor import Predictor, choose_core, memory_budget
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
 from napari_annotrain.tiles.grid import Box, cut
@@ -51,7 +51,7 @@ def check_seams(
     predictor = Predictor(model, spec)
     shape = stack.shape[-2:]
     plane = (slice(0, shape[0]), slice(0, shape[1]))
-    core = choose_core(spec, model.card.net, plane)
+    core = choose_core(spec, model.card.net, plane, memory_budget(spec, predictor.device))
     corner = [_middle_seam(n, core) for n in shape]
     if not any(corner):
         return SeamCheck(0.0, 0, 0)

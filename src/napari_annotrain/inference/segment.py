@@ -8,8 +8,8 @@ import numpy.typing as npt
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Event, Note, Started, TileDone
-from napari_annotrain.inference.predictor import Predictor, Scores, choose_core, count_tiles, iter_scores
+from napari_annotrain.events import Computed, Event, Note, Started, TileDone
+from napari_annotrain.inference.predictor import Predictor, Scores, choose_core, count_tiles, iter_scores, memory_budget
 from napari_annotrain.instances import label_cells, label_classes
 from napari_annotrain.net.device import describe
 from napari_annotrain.net.model import Card, Model
@@ -46,9 +46,9 @@ def segment(
 ) -> Generator[Event]:
     """Predict a stack, or a region of it, plane by plane; a generator of events that can be closed at any moment.
 
-    `Started`, then a `TileDone` for every finished tile (for cells: for every finished plane of the region), and
-    `Note` where something should be said. Ids of cells run on from plane to plane, so that they are unique in the
-    region.
+    `Started`, then a `TileDone` for every finished tile (for cells: `Computed` for every tile, and a `TileDone` for
+    every finished plane of the region), and `Note` where something should be said. Ids of cells run on from plane to
+    plane, so that they are unique in the region.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def segment(
     predictor = Predictor(model, spec)
     t_range, z_range, rows, columns = region or tuple(slice(0, n) for n in stack.shape[:1] + stack.shape[2:])
     planes = [(t, z) for t in range(t_range.start, t_range.stop) for z in range(z_range.start, z_range.stop)]
-    core = choose_core(spec, card.net, (rows, columns))
+    core = choose_core(spec, card.net, (rows, columns), memory_budget(spec, predictor.device))
     total = count_tiles(predictor, len(planes), (rows, columns), core)
     precision = str(predictor.precision).removeprefix("torch.")
     yield Started("prediction", total, None, describe(predictor.device), precision)
@@ -84,7 +84,9 @@ def segment(
             scores = _all_background(card, scores)
         if plane is None:
             yield _tile_done(card, kind, scores, done, total)
-        elif (cells := plane.add(scores)) is not None:
+            continue
+        yield Computed(done, total)
+        if (cells := plane.add(scores)) is not None:
             yield TileDone(_place(scores.t, scores.z, (rows, columns)), cells[None, None], done, total)
     if n_invalid:
         yield Note(f"{n_invalid:,} pixels of {stack.name} are not numbers (NaN or infinite): they became background.")

@@ -29,6 +29,8 @@ class Card(Spec):
         Predicted cells smaller than this are dropped.
     margin_px, grid_px
         What tiling needs (see `tiles.geometry`); kept for other programs.
+    released
+        Validation blocks that were trained on after all (see `data.validation.keep_validation`).
     pixel_um
         Pixel sizes of the training images by axis letter.
     provenance
@@ -46,6 +48,7 @@ class Card(Spec):
     min_size_px: int = 0
     margin_px: int = 0
     grid_px: int = 1
+    released: tuple[str, ...] = ()
     pixel_um: dict[str, float] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
 

@@ -8,7 +8,15 @@ import torch
 from napari_annotrain.data.dataset import AnnotatedDataset
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Event, Note, Started, Step, Validated
-from napari_annotrain.net.device import autocast, choose_device, choose_precision, describe, keep_freed_memory
+from napari_annotrain.net.device import (
+    autocast,
+    choose_device,
+    choose_precision,
+    describe,
+    is_out_of_memory,
+    keep_freed_memory,
+    release_memory,
+)
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.tiles.geometry import geometry, output_size
@@ -35,7 +43,7 @@ WARM_UP_STEPS = 10
 
 @dataclass
 class _Run:
-    """The moving parts of one training run."""
+    """The moving parts of one training run; a batch goes through the network in so many `parts`."""
 
     network: UNet
     average: UNet
@@ -47,6 +55,8 @@ class _Run:
     seconds: float = 0.0
     best: Weights | None = None
     best_score: float = -1.0
+    validated_step: int = -1
+    parts: int = 1
     last: dict[str, float] = field(default_factory=lambda: {"validation": 0.0, "checkpoint": -1e9})
 
 
@@ -87,17 +97,17 @@ def fit(
     yield from (Note(text) for text in dataset.notes)
     while _fraction(run, spec) < 1:
         began = time.perf_counter()
-        rng = np.random.default_rng((spec.seed, run.step))
-        windows = sampler.draw(rng, spec.batch)
-        drawn = augment.draw(rng, spec.augment, spec.batch, patch)
-        images, maps = augment.apply(
-            drawn,
-            spec.augment,
-            patch,
-            torch.from_numpy(windows.images).to(device),
-            torch.from_numpy(windows.maps).to(device),
-        )
-        loss = _take_step(run, spec, images, maps[..., target_crop, target_crop])
+        try:
+            images, maps = _draw_batch(run, spec, sampler, patch)
+            loss = _take_step(run, spec, images, maps[..., target_crop, target_crop])
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or run.parts >= spec.batch:
+                raise
+            run.parts *= 2
+            release_memory()
+            at_once = -(-spec.batch // run.parts)
+            yield Note(f"Not enough memory for {spec.batch} patches at once: went on with {at_once} at a time.")
+            continue
         run.seconds += time.perf_counter() - began
         yield Step(run.step, loss, run.seconds, min(1.0, _fraction(run, spec)))
         if held_out is not None and _validation_is_due(run, spec):
@@ -105,9 +115,18 @@ def fit(
         if run.seconds - run.last["checkpoint"] >= SECONDS_BETWEEN_CHECKPOINTS:
             yield _checkpoint(run)
     scheduled = run.best, run.best_score  # a resumed run must not see the extra validation at this run's end
-    if held_out is not None and run.last["validation"] != run.step:
+    if held_out is not None and run.validated_step != run.step:
         yield _validate(run, held_out, spec)
     yield _checkpoint(run, scheduled)
+
+
+def _draw_batch(run: _Run, spec: TrainSpec, sampler: Sampler, patch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Patches and their maps for this step, on the device; they hang on the seed and the step alone."""
+    rng = np.random.default_rng((spec.seed, run.step))
+    windows = sampler.draw(rng, spec.batch)
+    drawn = augment.draw(rng, spec.augment, spec.batch, patch)
+    images, maps = (torch.from_numpy(a).to(run.device) for a in (windows.images, windows.maps))
+    return augment.apply(drawn, spec.augment, patch, images, maps)
 
 
 def _prepare(
@@ -131,7 +150,7 @@ def _prepare(
     if state is not None:
         restore_optimiser(optimiser, network, state.optimiser)
         run.step, run.seconds, run.best, run.best_score = state.step, state.seconds, state.best, state.best_score
-        run.last["validation"] = run.seconds if spec.steps is None else run.step
+        run.last["validation"] = run.seconds
     return run
 
 
@@ -146,16 +165,20 @@ def _take_step(run: _Run, spec: TrainSpec, images: torch.Tensor, maps: torch.Ten
     for group in run.optimiser.param_groups:
         group["lr"] = rate
     if run.network.spec.dropout:  # the only random layer; tied to the step so that resuming repeats it
-        torch.manual_seed(spec.seed * 1_000_003 + run.step)
-    with autocast(run.device, run.precision):
-        scores = run.network(images.contiguous(memory_format=torch.channels_last))
-    loss = weighted_cross_entropy(scores, maps[:, 0].long() - 1, maps[:, 1])
+        torch.manual_seed((spec.seed * 1_000_003 + run.step) % 2**63)
     run.optimiser.zero_grad(set_to_none=True)
-    run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    total, value = maps[:, 1].sum().clamp(min=1e-6), 0.0
+    for some, known in zip(images.chunk(run.parts), maps.chunk(run.parts), strict=True):
+        with autocast(run.device, run.precision):
+            scores = run.network(some.contiguous(memory_format=torch.channels_last))
+        # the gradients of the parts add up to that of the batch
+        share = known[:, 1].sum() / total
+        loss = weighted_cross_entropy(scores, known[:, 0].long() - 1, known[:, 1]) * share
+        run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        value += loss.item()
     run.scaler.step(run.optimiser)
     run.scaler.update()
     run.step += 1
-    value = loss.item()
     if not np.isfinite(value):
         raise AnnotrainError(
             "Training went astray (the loss is not a number): lower the learning rate and train again."
@@ -195,7 +218,8 @@ def _validate(run: _Run, held_out: validate.ValidationSet, spec: TrainSpec) -> V
         run.best, run.best_score = copy_weights(run.average), score
     cost = time.perf_counter() - began
     run.seconds += cost
-    run.last |= {"cost": cost, "validation": run.seconds if spec.steps is None else run.step}
+    run.last |= {"cost": cost, "validation": run.seconds}
+    run.validated_step = run.step
     return Validated(run.step, score, loss, run.seconds, best)
 
 

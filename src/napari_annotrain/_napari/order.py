@@ -1,0 +1,71 @@
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_annotrain._napari import engine
+from napari_annotrain._napari.runs import Piece
+from napari_annotrain._napari.view import region_of
+from napari_annotrain._qt.predict import IMAGES, SLICE, STACK
+from napari_annotrain.errors import AnnotrainError
+
+if TYPE_CHECKING:
+    from napari_annotrain._napari.controller import Controller
+
+
+@dataclass
+class Order:
+    """What one prediction computes, and where it is shown.
+
+    Attributes
+    ----------
+    pieces, layers
+        One each for every image.
+    made
+        Those of the layers that are new.
+    left_out
+        Which images cannot be predicted, and why, in sentences.
+    """
+
+    what: str
+    pieces: list[Piece] = field(default_factory=list)
+    layers: list[Any] = field(default_factory=list)
+    made: list[Any] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def order(controller: "Controller", what: str) -> Order:
+    """Gather what to predict and make its layers.
+
+    Raises
+    ------
+    AnnotrainError
+        The image cannot be predicted, or nothing of it is in view; of all images, none can.
+    """
+    chosen = [controller.image] if controller.image is not None else []
+    images = controller.roster.images() if what == IMAGES else chosen
+    made = Order(what)
+    for image in images:
+        try:
+            _add(controller, made, image)
+        except AnnotrainError as error:
+            if len(images) == 1:
+                raise
+            made.left_out.append(f"{image.name} was left out: {error}")
+    if not made.pieces:
+        raise AnnotrainError(" ".join(made.left_out))
+    return made
+
+
+def _add(controller: "Controller", made: Order, image: Any) -> None:
+    roster, session = controller.roster, controller.session
+    assert session.model is not None
+    everything = made.what in (STACK, IMAGES)
+    stack = roster.stack(image)
+    seen = None if everything else region_of(roster.viewer, image, roster.axes(image), made.what == SLICE)
+    if seen is None and not everything:
+        raise AnnotrainError(f"Nothing of {image.name} is in view: press Home to see all of it.")
+    before = list(roster.viewer.layers)
+    layer, canvas = roster.canvas(image, *engine.load().output_of(session.model.model, session.predict.output))
+    if not any(layer is one for one in before):
+        made.made.append(layer)
+    made.layers.append(layer)
+    made.pieces.append(Piece(stack, seen, canvas, roster.measured(image), roster.ids(layer)))

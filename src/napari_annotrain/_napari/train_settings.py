@@ -1,0 +1,105 @@
+from typing import TYPE_CHECKING, Any
+
+from napari_annotrain.session import LAST_MODEL, NOTHING
+from napari_annotrain.specs import PRESETS, TrainSpec
+
+if TYPE_CHECKING:
+    from napari_annotrain._napari.controller import Controller
+
+_LAST = "my last model"
+
+
+class TrainSettings:
+    """What training starts from, and with which network and settings."""
+
+    def __init__(self, controller: "Controller") -> None:
+        self._c = controller
+        self.devices: Any = ()
+        self.bases: Any = ()
+
+    def show_settings(self) -> None:
+        """Offer devices and bases, and show what is chosen."""
+        panel, session = self._c.panel, self._c.session
+        if panel is None:
+            return
+        if self.devices:
+            panel.train.set_devices(self.devices)
+        panel.annotate.target_combo.choose(session.target)
+        panel.train.device_combo.choose(session.train.device)
+        panel.train.set_spec(self._preset_spec(), new_default=True)
+        panel.train.set_spec(session.train)
+        panel.predict.more.set_spec(session.predict)
+        self._offer_bases()
+
+    def _offer_bases(self) -> None:
+        panel, session = self._c.panel, self._c.session
+        if panel is None:
+            return
+        choices = [(NOTHING, "nothing")]
+        if session.model is not None:
+            choices.append((LAST_MODEL, _LAST))
+        choices += [(name, name) for name in self.bases]
+        panel.train.set_bases(choices, session.base)
+        panel.train.show_network(session.preset, self._whose_network())
+
+    def _whose_network(self) -> str:
+        """The model training goes on from, in words; empty when it starts from nothing."""
+        base = self._c.session.base
+        return {NOTHING: "", LAST_MODEL: _LAST}.get(base, base)
+
+    def choose_base(self) -> None:
+        """Go on from the last model where it learnt the same thing; else start from nothing."""
+        session = self._c.session
+        model = session.model
+        fits = model is not None and model.model.card.target == session.target
+        if fits:
+            session.base = LAST_MODEL
+        elif session.base == LAST_MODEL:
+            session.base = NOTHING
+        self._offer_bases()
+
+    def set_base(self, name: Any) -> None:
+        """Start from this."""
+        if name is None:
+            return
+        self._c.session.base = name
+        self._offer_bases()
+        whose = self._whose_network()
+        network = f"the network of {whose}" if whose else f"the network {self._c.session.preset}"
+        self._c.say(f"Training will start from {whose or 'nothing'}, with {network}.")
+
+    def set_preset(self, name: Any) -> None:
+        """Take the network and settings of a preset; time and device stay.
+
+        A model keeps its own network, so that a chosen one starts from nothing.
+        """
+        session, panel = self._c.session, self._c.panel
+        if name not in PRESETS:  # the base's own: already so
+            return
+        whose = self._whose_network()
+        session.preset, session.base = name, NOTHING
+        session.train = self._preset_spec()
+        if panel is not None:
+            panel.train.set_spec(session.train, new_default=True)
+        self._offer_bases()
+        if whose:
+            self._c.say(f"Training will start from nothing, with the network {name}: {whose} has another one.")
+
+    def _preset_spec(self) -> TrainSpec:
+        """The settings of the chosen preset, with the present time and device."""
+        session = self._c.session
+        own = {"seconds": session.train.seconds, "device": session.train.device}
+        return PRESETS[session.preset].train.model_copy(update=own)
+
+    def set_device(self, device: Any) -> None:
+        """Compute on this."""
+        if device is not None:
+            self._c.session.train = self._c.session.train.model_copy(update={"device": device})
+            self._c.session.predict = self._c.session.predict.model_copy(update={"device": device})
+
+    def set_spec(self, spec: TrainSpec) -> None:
+        """Train with other settings."""
+        device = self._c.session.train.device
+        self._c.session.train = spec.model_copy(update={"device": device})
+        if self._c.panel is not None:
+            self._c.panel.train.set_spec(self._c.session.train)
