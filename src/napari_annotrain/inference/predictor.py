@@ -31,8 +31,8 @@ LARGEST_CORE = 2048
 #: Smallest one: below it nearly all the work is margin, and little memory is won.
 SMALLEST_CORE = 256
 #: What a tile takes a pixel, in floats: so many for each feature map of the top level, and so many besides; fitted
-#: to the peak resident size of `fast`, `standard` and `paper`.
-FLOATS_PER_MAP, FLOATS_BESIDES = 5.6, 75
+#: to the highest of several peak resident sizes of `fast`, `standard` and `paper`.
+FLOATS_PER_MAP, FLOATS_BESIDES = 6.5, 110
 #: Share of the memory that is left alone: results, the allocator's gaps.
 SPARE = 0.08
 #: Most that the process is taken to need before any tile, in bytes.
