@@ -61,6 +61,16 @@ def test_tiles_give_exactly_what_the_whole_image_gives(name, precision):
     assert whole.std() > 0.002, "test invalid: the network says the same everywhere"
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("preset", ["standard", "paper"])
+def test_the_larger_presets_are_exact_as_well(preset):
+    net = PRESETS[preset].net
+    stack = random_stack(net, (260, 330))
+    whole, tiled = (probabilities(random_model(net), stack, tile=tile) for tile in ("whole", 112))
+    assert np.abs(tiled - whole).max() <= 1e-5
+    assert np.array_equal(tiled.argmax(0), whole.argmax(0))
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(["padded", "valid", "flat"]), st.integers(1, 70), st.integers(1, 70), st.integers(1, 64))
 def test_any_size_and_any_tile_give_what_the_whole_gives(name, height, width, tile):
