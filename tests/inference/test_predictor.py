@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from napari_annotrain.data.normalise import Normalisation, measure
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.events import Note, TileDone
-from napari_annotrain.inference import predictor as predicting
+from napari_annotrain.inference import predictor, tile_size
+from napari_annotrain.inference.predictor import Predictor
 from napari_annotrain.inference.segment import segment
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.net.unet import UNet
@@ -102,7 +103,7 @@ def test_a_margin_short_of_the_reach_would_show(monkeypatch):
 
     right = geometry(model.card.net)
     short = Geometry(right.grid, right.reach, 8, 16, 8)
-    monkeypatch.setattr(predicting, "geometry", lambda net: short)
+    monkeypatch.setattr(predictor, "geometry", lambda net: short)
     assert np.abs(probabilities(model, stack, tile=16) - whole).max() > 1e-4
 
 
@@ -125,14 +126,14 @@ def test_out_of_memory_halves_the_tile_says_so_and_changes_nothing(monkeypatch):
     model = random_model(NETS["padded"])
     stack = random_stack(NETS["padded"], (100, 130))
     expected = probabilities(model, stack)
-    real = predicting.Predictor.probabilities
+    real = Predictor.compute
 
-    def short_of_memory(self, stack, normalisation, t, z, tile):
-        if tile.write[0].stop - tile.write[0].start > 32:
+    def short_of_memory(self, patch, decoding):
+        if patch.tile.write[0].stop - patch.tile.write[0].start > 32:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return real(self, stack, normalisation, t, z, tile)
+        return real(self, patch, decoding)
 
-    monkeypatch.setattr(predicting.Predictor, "probabilities", short_of_memory)
+    monkeypatch.setattr(Predictor, "compute", short_of_memory)
     events = list(segment(model, stack, measure(stack, NormaliseSpec()), PredictSpec(tile=128, device="cpu")))
     notes = [e.text for e in events if isinstance(e, Note)]
     assert notes == [
@@ -146,7 +147,7 @@ def test_another_runtime_error_is_not_taken_for_a_lack_of_memory(monkeypatch):
     def broken(*args):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(predicting.Predictor, "probabilities", broken)
+    monkeypatch.setattr(Predictor, "compute", broken)
     with pytest.raises(RuntimeError, match="something else"):
         probabilities(random_model(NETS["padded"]), random_stack(NETS["padded"], (40, 40)))
 
@@ -157,41 +158,41 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("budget", [0, 300_000_000, 1_000_000_000, 4_000_000_000])
 def test_more_memory_means_larger_tiles_on_the_grid_between_a_floor_and_a_ceiling(budget):
     net, region = PRESETS["fast"].net, (slice(0, 9000), slice(0, 9000))
-    core = predicting.choose_core(PredictSpec(), net, region, budget)
+    core = tile_size.choose_core(PredictSpec(), net, region, budget)
     assert core % 16 == 0
-    assert predicting.SMALLEST_CORE <= core <= predicting.LARGEST_CORE
-    assert core <= predicting.choose_core(PredictSpec(), net, region, 2 * budget + 10**9)
+    assert tile_size.SMALLEST_CORE <= core <= tile_size.LARGEST_CORE
+    assert core <= tile_size.choose_core(PredictSpec(), net, region, 2 * budget + 10**9)
 
 
 def test_tiles_grow_with_the_memory():
     net, region = PRESETS["fast"].net, (slice(0, 9000), slice(0, 9000))
-    cores = [predicting.choose_core(PredictSpec(), net, region, n * 500_000_000) for n in range(4)]
-    assert cores[0] == predicting.SMALLEST_CORE
+    cores = [tile_size.choose_core(PredictSpec(), net, region, n * 500_000_000) for n in range(4)]
+    assert cores[0] == tile_size.SMALLEST_CORE
     assert cores == sorted(set(cores)), "each half gigabyte makes a difference"
 
 
 def test_what_else_the_process_holds_is_not_taken_for_used_up(monkeypatch):
     spec = PredictSpec(memory=2_000_000_000)
-    monkeypatch.setattr(predicting, "resident_memory", lambda: 30_000_000_000)
-    assert predicting.memory_budget(spec, CPU) == 2_000_000_000 - predicting.MOST_RESIDENT
-    monkeypatch.setattr(predicting, "resident_memory", lambda: 300_000_000)
-    assert predicting.memory_budget(spec, CPU) == 1_700_000_000
-    assert predicting.memory_budget(PredictSpec(memory=1), CPU) == 0
+    monkeypatch.setattr(tile_size, "resident_memory", lambda: 30_000_000_000)
+    assert tile_size.memory_budget(spec, CPU) == 2_000_000_000 - tile_size.MOST_RESIDENT
+    monkeypatch.setattr(tile_size, "resident_memory", lambda: 300_000_000)
+    assert tile_size.memory_budget(spec, CPU) == 1_700_000_000
+    assert tile_size.memory_budget(PredictSpec(memory=1), CPU) == 0
 
 
 def test_predicting_again_takes_tiles_as_large_as_the_first_time():
     """What the first run freed stays with the process, and must not be taken for used up."""
     model, spec = random_model(NETS["padded"]), PredictSpec(device="cpu", memory=1_500_000_000)
     probabilities(model, random_stack(NETS["padded"], (40, 40)))
-    before = predicting.memory_budget(spec, CPU)
+    before = tile_size.memory_budget(spec, CPU)
     probabilities(model, random_stack(NETS["padded"], (1200, 1200)), tile="whole")
-    assert predicting.memory_budget(spec, CPU) == before
+    assert tile_size.memory_budget(spec, CPU) == before
 
 
 def test_an_explicit_tile_wins_over_memory():
     region = (slice(0, 500), slice(0, 500))
-    assert predicting.choose_core(PredictSpec(tile=50), NETS["fast"], region, 1) == 64
-    assert predicting.choose_core(PredictSpec(tile="whole"), NETS["fast"], region, 1) >= 500
+    assert tile_size.choose_core(PredictSpec(tile=50), NETS["fast"], region, 1) == 64
+    assert tile_size.choose_core(PredictSpec(tile="whole"), NETS["fast"], region, 1) >= 500
 
 
 @pytest.mark.gpu

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from napari_annotrain.specs import NetSpec
 from napari_annotrain.tiles.geometry import geometry
-from napari_annotrain.tiles.grid import cut, mirror, quarter, read_mirrored
+from napari_annotrain.tiles.grid import cut, mirror, read_mirrored
 
 nets = st.builds(
     NetSpec, depth=st.integers(0, 4), convolutions=st.integers(1, 2), padding=st.sampled_from(["same", "valid"])
@@ -39,12 +39,19 @@ def test_every_tile_starts_on_the_grid_and_reads_at_least_the_reach_around_its_c
             assert crop.start - shape.crop == write.start - (read.start + shape.before)
 
 
-@given(nets, regions(), st.integers(1, 100))
-def test_quarters_partition_their_tile(net, region, core):
+@given(nets, regions(), st.integers(1, 100), st.integers(1, 50))
+def test_a_tile_cut_again_into_smaller_ones_keeps_its_area(net, region, core, smaller):
     shape = geometry(net)
     tile = cut(region, core, shape)[0]
-    area = sum(np.prod([s.stop - s.start for s in part.write]) for part in quarter(tile, shape))
+    area = sum(np.prod([s.stop - s.start for s in part.write]) for part in cut(tile.write, smaller, shape))
     assert area == np.prod([s.stop - s.start for s in tile.write])
+
+
+@given(nets, regions(), st.integers(1, 100))
+def test_a_tile_cut_again_to_its_own_size_is_itself(net, region, core):
+    shape = geometry(net)
+    for tile in cut(region, core, shape):
+        assert cut(tile.write, core, shape) == [tile]
 
 
 def test_mirroring_does_not_repeat_the_edge():

@@ -1,8 +1,7 @@
 """Overlap-tile prediction: the same result as on the whole image, seams and all."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,40 +9,44 @@ import torch
 
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.events import Event, Note
-from napari_annotrain.net.device import (
-    autocast,
-    choose_device,
-    choose_precision,
-    is_out_of_memory,
-    keep_freed_memory,
-    release_memory,
-    resident_memory,
-)
+from napari_annotrain.net.device import choose_device, choose_precision, keep_freed_memory
+from napari_annotrain.net.fused import FusedUNet
 from napari_annotrain.net.model import Model
-from napari_annotrain.net.unet import UNet
-from napari_annotrain.specs import NetSpec, PredictSpec
+from napari_annotrain.specs import PredictSpec
 from napari_annotrain.tiles.geometry import geometry
-from napari_annotrain.tiles.grid import Box, Tile, cut, quarter, read_mirrored
+from napari_annotrain.tiles.grid import Box, Tile, read_mirrored
 
-#: Largest core with tile "auto", in px: beyond it the margin costs little and progress comes in larger lumps.
-LARGEST_CORE = 2048
-#: Smallest one: below it nearly all the work is margin, and little memory is won.
-SMALLEST_CORE = 256
-#: What a tile takes a pixel, in floats: so many for each feature map of the top level, and so many besides; fitted
-#: to the highest of several peak resident sizes of `fast`, `standard` and `paper`.
-FLOATS_PER_MAP, FLOATS_BESIDES = 6.5, 110
-#: Share of the memory that is left alone: results, the allocator's gaps.
-SPARE = 0.08
-#: Most that the process is taken to need before any tile, in bytes.
-MOST_RESIDENT = 700_000_000
-#: Share of a GPU's free memory that tiles may take.
-GPU_SHARE = 0.6
+#: What is made of the network's scores where they are computed, so that no more than that is copied from a GPU:
+#: the index of the likeliest class (of equal ones the first), the probability of the second class, or of all.
+Decoding = Literal["classes", "inside", "probabilities"]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What the network reads of one tile.
+
+    Attributes
+    ----------
+    t, z
+        The plane.
+    tile
+        Where it lies.
+    image
+        (1, C, Y, X) float32, normalised, mirrored where the image ends.
+    invalid
+        (Y, X) of the core: True where the image was not finite; None where all of it was.
+    """
+
+    t: int
+    z: int
+    tile: Tile
+    image: torch.Tensor
+    invalid: npt.NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Class probabilities of one tile's core.
+    """What the network makes of one tile's core.
 
     Attributes
     ----------
@@ -51,8 +54,9 @@ class Scores:
         The plane.
     write
         (Y, X) slices in the image.
-    probabilities
-        (K, Y, X) float32, sum 1 over K.
+    values
+        (Y, X) uint8 class indices, (Y, X) float32 probabilities of the second class, or (K, Y, X) float32
+        probabilities with sum 1 over K; see `Decoding`.
     invalid
         (Y, X) True where the image was not finite; None where all of it was.
     """
@@ -60,7 +64,7 @@ class Scores:
     t: int
     z: int
     write: Box
-    probabilities: npt.NDArray[np.float32]
+    values: npt.NDArray[Any]
     invalid: npt.NDArray[np.bool_] | None
 
 
@@ -72,10 +76,10 @@ class Predictor:
         self.device = choose_device(spec.device)
         self.precision = choose_precision(spec.precision, self.device)
         self.geometry = geometry(model.card.net)
-        self._network: UNet = model.network(self.device)
+        self._network = FusedUNet(model.network(self.device), self.precision)
 
-    def probabilities(self, stack: Stack, normalisation: Normalisation, t: int, z: int, tile: Tile) -> Scores:
-        """Read one tile, mirrored where the image ends, and compute its core."""
+    def read(self, stack: Stack, normalisation: Normalisation, t: int, z: int, tile: Tile) -> Patch:
+        """Read one tile, mirrored where the image ends, ready to be copied to the device."""
 
         def read(box: Box) -> npt.NDArray[Any]:
             return stack.read(t, (slice(z, z + 1), *box))[:, 0]
@@ -87,80 +91,30 @@ class Predictor:
                 slice(w.start - r.start, w.stop - r.start) for w, r in zip(tile.write, tile.read, strict=True)
             )
             invalid = ~np.isfinite(values[:, *inside]).all(0)
+            invalid = invalid if invalid.any() else None
+        image = torch.from_numpy(normalisation.apply(values))[None]
+        if self.device.type == "cuda":  # from pinned memory the copy goes on while the GPU computes
+            image = image.pin_memory()
+        return Patch(t, z, tile, image, invalid)
+
+    def compute(self, patch: Patch, decoding: Decoding) -> Scores:
+        """Compute the core of one tile."""
         with torch.inference_mode():
-            image = torch.from_numpy(normalisation.apply(values))[None].to(self.device)
-            with autocast(self.device, self.precision):
-                scores = self._network(image.contiguous(memory_format=torch.channels_last), margin=self.geometry.crop)
-            y, x = (slice(s.start - self.geometry.crop, s.stop - self.geometry.crop) for s in tile.crop)
-            scores = scores[0][:, y, x].float().softmax(0)
-        return Scores(
-            t,
-            z,
-            tile.write,
-            scores.cpu().contiguous().numpy(),
-            invalid if invalid is not None and invalid.any() else None,
-        )
+            image = patch.image.to(self.device, non_blocking=True)
+            scores = self._network(image, margin=self.geometry.crop)[0]
+            y, x = (slice(s.start - self.geometry.crop, s.stop - self.geometry.crop) for s in patch.tile.crop)
+            values = _decode(scores[:, y, x], decoding).cpu().contiguous().numpy()
+        return Scores(patch.t, patch.z, patch.tile.write, values, patch.invalid)
 
 
-def iter_scores(
-    predictor: Predictor,
-    stack: Stack,
-    normalisation: Normalisation,
-    planes: list[tuple[int, int]],
-    region: Box,
-    core: int,
-) -> Iterator[Scores | Event]:
-    """Predict a region of several planes tile by tile.
-
-    When memory runs out a tile is cut into quarters and the rest goes on with the smaller size, with one `Note`.
-    """
-    for t, z in planes:
-        waiting = cut(region, core, predictor.geometry)[::-1]
-        while waiting:
-            tile = waiting.pop()
-            try:
-                scores = predictor.probabilities(stack, normalisation, t, z, tile)
-            except (RuntimeError, MemoryError) as error:
-                smaller = quarter(tile, predictor.geometry)
-                if not is_out_of_memory(error) or len(smaller) == 1:
-                    raise
-                release_memory()
-                half = predictor.geometry.round_up(core // 2)
-                yield Note(f"Not enough memory for tiles of {core} px: went on with {half} px.")
-                waiting = [
-                    part for other in [*waiting, tile] for part in cut(other.write, half, predictor.geometry)[::-1]
-                ]
-                core = half
-                continue
-            yield scores
-
-
-def count_tiles(predictor: Predictor, n_planes: int, region: Box, core: int) -> int:
-    """How many tiles `iter_scores` will compute, unless memory runs out."""
-    return n_planes * len(cut(region, core, predictor.geometry))
-
-
-def memory_budget(spec: PredictSpec, device: torch.device) -> int:
-    """Bytes that tiles may take: of the GPU's free memory, or of `spec.memory` what Python and torch leave.
-
-    What else the process holds (the user's images, napari) is not counted beyond `MOST_RESIDENT`.
-    """
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE)
-    return max(0, spec.memory - min(resident_memory(), MOST_RESIDENT))
-
-
-def choose_core(spec: PredictSpec, net: NetSpec, region: Box, budget: int) -> int:
-    """Side of the tiles' cores, in px: as asked, or the largest that a budget of so many bytes holds."""
-    longest = max(s.stop - s.start for s in region)
-    shape = geometry(net)
-    if spec.tile == "whole":
-        return shape.round_up(longest + shape.grid)
-    if spec.tile != "auto":
-        return shape.round_up(spec.tile)
-    a_pixel = 4 * (FLOATS_PER_MAP * net.width + FLOATS_BESIDES + 2 * (net.outputs + net.channels))
-    free = budget * (1 - SPARE)
-    side = int((max(0.0, free) / a_pixel) ** 0.5) - shape.surplus
-    most = shape.round_up(max(SMALLEST_CORE, min(side, LARGEST_CORE) - shape.grid + 1))
-    pieces = -(-longest // most)
-    return min(most, shape.round_up(-(-longest // pieces)))
+def _decode(scores: torch.Tensor, decoding: Decoding) -> torch.Tensor:
+    if decoding == "classes" and len(scores) <= 256:
+        best, values = scores[0], torch.zeros(scores.shape[1:], dtype=torch.uint8, device=scores.device)
+        for k in range(1, len(scores)):  # quicker than argmax over the interleaved maps of channels_last
+            values.masked_fill_(scores[k] > best, k)
+            best = torch.maximum(best, scores[k])
+        return values
+    if decoding == "classes":
+        return scores.argmax(0)
+    probabilities = scores.float().softmax(0)
+    return probabilities[1] if decoding == "inside" else probabilities

@@ -1,13 +1,16 @@
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.inference.predictor import Predictor, choose_core, memory_budget
+from napari_annotrain.inference.predictor import Predictor
+from napari_annotrain.inference.tile_size import choose_core, memory_budget
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
-from napari_annotrain.tiles.grid import Box, cut
+from napari_annotrain.tiles.grid import Box, Tile, cut
 
 #: Side of the square around a tile corner that is compared, in px; a whole number of grid steps.
 STRIP = 128
@@ -59,13 +62,17 @@ def check_seams(
         slice(max(0, c - STRIP // 2), min(n, c + STRIP // 2)) for c, n in zip(corner, shape, strict=True)
     )
     (block,) = cut(strip, 2 * STRIP, predictor.geometry)
-    expected = predictor.probabilities(stack, normalisation, t, z, block).probabilities
+
+    def predict(tile: Tile) -> npt.NDArray[Any]:
+        return predictor.compute(predictor.read(stack, normalisation, t, z, tile), "probabilities").values
+
+    expected = predict(block)
     found = np.empty_like(expected)
     for tile in cut(plane, core, predictor.geometry):
         shared = [_overlap(a, b) for a, b in zip(tile.write, strip, strict=True)]
         if any(s.start >= s.stop for s in shared):
             continue
-        got = predictor.probabilities(stack, normalisation, t, z, tile).probabilities
+        got = predict(tile)
         here = tuple(slice(s.start - r.start, s.stop - r.start) for s, r in zip(shared, strip, strict=True))
         there = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(shared, tile.write, strict=True))
         found[:, *here] = got[:, *there]

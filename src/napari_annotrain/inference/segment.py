@@ -1,5 +1,6 @@
 """From class probabilities to what the user asked for: classes, cells or probabilities."""
 
+import dataclasses
 from collections.abc import Generator
 
 import numpy as np
@@ -9,7 +10,9 @@ from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Computed, Event, Note, Started, TileDone
-from napari_annotrain.inference.predictor import Predictor, Scores, choose_core, count_tiles, iter_scores, memory_budget
+from napari_annotrain.inference.predictor import Decoding, Predictor, Scores
+from napari_annotrain.inference.schedule import count_tiles, iter_scores
+from napari_annotrain.inference.tile_size import choose_core, memory_budget
 from napari_annotrain.instances import label_cells, label_classes
 from napari_annotrain.net.device import describe
 from napari_annotrain.net.model import Card, Model
@@ -73,7 +76,8 @@ def segment(
     done = n_invalid = 0
     if normalisation.is_constant:
         yield Note(f"{stack.name} has the same value everywhere: all of it became background.")
-    for scores in iter_scores(predictor, stack, normalisation, planes, (rows, columns), core):
+    decoding = _decoding(card, kind)
+    for scores in iter_scores(predictor, stack, normalisation, planes, (rows, columns), core, decoding):
         if not isinstance(scores, Scores):
             yield scores
             continue
@@ -81,7 +85,7 @@ def segment(
         total = max(total, done)
         n_invalid += 0 if scores.invalid is None else int(scores.invalid.sum())
         if normalisation.is_constant:
-            scores = _all_background(card, scores)
+            scores = _all_background(scores)
         if plane is None:
             yield _tile_done(card, kind, scores, done, total)
             continue
@@ -109,7 +113,7 @@ class _Plane:
         here = tuple(
             slice(w.start - r.start, w.stop - r.start) for w, r in zip(scores.write, self._region, strict=True)
         )
-        values = _foreground(scores) if self._card.target == "cells" else _classes(self._card, scores)
+        values = _inside(scores) if self._card.target == "cells" else _classes(self._card, scores)
         self._values[here] = values
         self._missing -= values.size
         return self._decode() if self._missing == 0 else None
@@ -126,39 +130,44 @@ class _Plane:
         return cells
 
 
+def _decoding(card: Card, kind: str) -> Decoding:
+    if card.target == "cells":
+        return "inside"
+    return "probabilities" if kind == "probabilities" else "classes"
+
+
 def _tile_done(card: Card, kind: str, scores: Scores, done: int, total: int) -> TileDone:
     place = _place(scores.t, scores.z, scores.write)
     if kind == "probabilities":
-        if card.target == "cells":
-            return TileDone(place, _foreground(scores)[None, None, None], done, total)
-        return TileDone(place, _known(card, scores)[:, None, None], done, total)
-    classes = _classes(card, scores) if card.target == "classes" else (_foreground(scores) > 0.5).astype(np.uint8)
+        values = _inside(scores)[None] if card.target == "cells" else _known(card, scores)
+        return TileDone(place, values[:, None, None], done, total)
+    classes = _classes(card, scores) if card.target == "classes" else (_inside(scores) > 0.5).astype(np.uint8)
     return TileDone(place, classes[None, None], done, total)
 
 
 def _classes(card: Card, scores: Scores) -> npt.NDArray[np.generic]:
-    """The value of the likeliest class; of equal ones the first."""
+    """The value of the likeliest class; what is not a number is the first class, background where there is one."""
     values = np.asarray(card.classes, np.min_scalar_type(max(card.classes)))
-    return values[_known(card, scores).argmax(0)]  # type: ignore[no-any-return]
+    index = scores.values if scores.invalid is None else np.where(scores.invalid, 0, scores.values)
+    straight = np.array_equal(values, np.arange(len(values))) and values.dtype == index.dtype
+    return index if straight else values[index]
 
 
-def _foreground(scores: Scores) -> npt.NDArray[np.float32]:
-    inside = scores.probabilities[1]
-    return inside if scores.invalid is None else np.where(scores.invalid, np.float32(0), inside)
+def _inside(scores: Scores) -> npt.NDArray[np.float32]:
+    return scores.values if scores.invalid is None else np.where(scores.invalid, np.float32(0), scores.values)
 
 
 def _known(card: Card, scores: Scores) -> npt.NDArray[np.float32]:
     """Probabilities with what is not a number turned into the first class, background where there is one."""
     if scores.invalid is None:
-        return scores.probabilities
+        return scores.values
     first = np.zeros((len(card.classes), 1, 1), np.float32)
     first[0] = 1
-    return np.where(scores.invalid, first, scores.probabilities)
+    return np.where(scores.invalid, first, scores.values)
 
 
-def _all_background(card: Card, scores: Scores) -> Scores:
-    invalid = np.ones(scores.probabilities.shape[1:], bool)
-    return Scores(scores.t, scores.z, scores.write, scores.probabilities, invalid)
+def _all_background(scores: Scores) -> Scores:
+    return dataclasses.replace(scores, invalid=np.ones(scores.values.shape[-2:], bool))
 
 
 def _place(t: int, z: int, box: tuple[slice, slice]) -> Region:

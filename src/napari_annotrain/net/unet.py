@@ -50,10 +50,10 @@ class UNet(nn.Module):
         for level, up, merge in zip(reversed(range(len(skips))), self.up, self.merge, strict=True):
             x, skip = up(x), skips.pop()
             if margin:
-                x, skip = _trim(x, 2 * kept - needed[level]), _trim(skip, margin // 2**level - needed[level])
+                x, skip = trim(x, 2 * kept - needed[level]), trim(skip, margin // 2**level - needed[level])
                 kept = needed[level]
-            x = merge(torch.cat([_crop(skip, x), x], dim=1))
-        return self.head(_trim(x, kept))  # type: ignore[no-any-return]
+            x = merge(torch.cat([crop_like(skip, x), x], dim=1))
+        return self.head(trim(x, kept))  # type: ignore[no-any-return]
 
 
 def _convolutions(spec: NetSpec, inputs: int, outputs: int) -> nn.Sequential:
@@ -76,12 +76,12 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def _crop(skip: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+def crop_like(skip: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Cut the middle out of a map of the contracting path; border pixels were lost in the convolutions below it."""
     y, x = ((a - b) // 2 for a, b in zip(skip.shape[-2:], like.shape[-2:], strict=True))
     return skip[..., y : y + like.shape[-2], x : x + like.shape[-1]]
 
 
-def _trim(x: torch.Tensor, pixels: int) -> torch.Tensor:
+def trim(x: torch.Tensor, pixels: int) -> torch.Tensor:
     """Cut so many pixels off every side."""
     return x[..., pixels : x.shape[-2] - pixels, pixels : x.shape[-1] - pixels] if pixels else x

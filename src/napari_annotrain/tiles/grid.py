@@ -57,12 +57,6 @@ def cut(region: Box, core: int, geometry: Geometry) -> list[Tile]:
     return [Tile(*zip(*pair, strict=True)) for pair in product(*(list(_cut_axis(s, step, geometry)) for s in region))]
 
 
-def quarter(tile: Tile, geometry: Geometry) -> list[Tile]:
-    """Cut one tile into up to four with half the core; a tile of one grid step comes back alone."""
-    longest = max(s.stop - s.start for s in tile.write)
-    return cut(tile.write, max(1, longest // 2), geometry)
-
-
 def _cut_axis(region: slice, step: int, geometry: Geometry) -> Iterator[tuple[slice, slice, slice]]:
     first = region.start // geometry.grid * geometry.grid
     for start in range(first, region.stop, step):

@@ -1,0 +1,46 @@
+import torch
+
+from napari_annotrain.net.device import resident_memory
+from napari_annotrain.specs import NetSpec, PredictSpec
+from napari_annotrain.tiles.geometry import geometry
+from napari_annotrain.tiles.grid import Box
+
+#: Largest core with tile "auto", in px: beyond it the margin costs little and progress comes in larger lumps.
+LARGEST_CORE = 2048
+#: Smallest one: below it nearly all the work is margin, and little memory is won.
+SMALLEST_CORE = 256
+#: What a tile takes a pixel, in floats: so many for each feature map of the top level, and so many besides; fitted
+#: to the highest of several peak resident sizes of `fast`, `standard` and `paper`.
+FLOATS_PER_MAP, FLOATS_BESIDES = 6.5, 110
+#: Share of the memory that is left alone: results, the allocator's gaps.
+SPARE = 0.08
+#: Most that the process is taken to need before any tile, in bytes.
+MOST_RESIDENT = 700_000_000
+#: Share of a GPU's free memory that tiles may take.
+GPU_SHARE = 0.6
+
+
+def memory_budget(spec: PredictSpec, device: torch.device) -> int:
+    """Bytes that tiles may take: of the GPU's free memory, or of `spec.memory` what Python and torch leave.
+
+    What else the process holds (the user's images, napari) is not counted beyond `MOST_RESIDENT`.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE)
+    return max(0, spec.memory - min(resident_memory(), MOST_RESIDENT))
+
+
+def choose_core(spec: PredictSpec, net: NetSpec, region: Box, budget: int) -> int:
+    """Side of the tiles' cores, in px: as asked, or the largest that a budget of so many bytes holds."""
+    longest = max(s.stop - s.start for s in region)
+    shape = geometry(net)
+    if spec.tile == "whole":
+        return shape.round_up(longest + shape.grid)
+    if spec.tile != "auto":
+        return shape.round_up(spec.tile)
+    a_pixel = 4 * (FLOATS_PER_MAP * net.width + FLOATS_BESIDES + 2 * (net.outputs + net.channels))
+    free = budget * (1 - SPARE)
+    side = int((max(0.0, free) / a_pixel) ** 0.5) - shape.surplus
+    most = shape.round_up(max(SMALLEST_CORE, min(side, LARGEST_CORE) - shape.grid + 1))
+    pieces = -(-longest // most)
+    return min(most, shape.round_up(-(-longest // pieces)))
