@@ -110,7 +110,7 @@ def test_a_base_gives_its_weights_where_they_fit(dataset, tiny_net, tiny_spec):
 
 
 def test_training_that_goes_astray_says_so(dataset, tiny_net, tiny_spec, monkeypatch):
-    monkeypatch.setattr("napari_annotrain.training.trainer.weighted_cross_entropy", lambda s, t, w: s.sum() * np.nan)
+    monkeypatch.setattr("napari_annotrain.training.learner.weighted_cross_entropy", lambda s, t, w: s.sum() * np.nan)
     with pytest.raises(AnnotrainError, match="lower the learning rate"):
         list(fit(dataset, tiny_net, tiny_spec))
 

@@ -1,0 +1,60 @@
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from napari_annotrain.data.dataset import AnnotatedDataset
+from napari_annotrain.specs import TrainSpec
+from napari_annotrain.training import augment
+from napari_annotrain.training.augment import Augmentation
+from napari_annotrain.training.sampler import Sampler
+
+_Drawn = tuple[torch.Tensor, torch.Tensor, Augmentation]
+
+
+class Batches:
+    """Augmented batches by the number of the step; while one is learnt from, the windows of the next are read.
+
+    Parameters
+    ----------
+    dataset
+        What is annotated.
+    spec
+        Size, seed and augmentation of the batches.
+    patch
+        Side of the network's input, in px.
+    device
+        Where the batches are augmented and go.
+    """
+
+    def __init__(self, dataset: AnnotatedDataset, spec: TrainSpec, patch: int, device: torch.device) -> None:
+        self._spec, self._patch, self._device = spec, patch, device
+        self._sampler = Sampler(dataset, patch, augment.window_size(spec.augment, patch))
+        self._reader = ThreadPoolExecutor(1, "annotrain-reading")
+        self._ahead: tuple[int, Future[_Drawn]] | None = None
+
+    def get(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, C, P, P) images and (B, 2, P, P) maps of this step; they hang on the seed and the step alone."""
+        if self._ahead is None or self._ahead[0] != step:
+            self._read_ahead(step)
+        assert self._ahead is not None
+        images, maps, drawn = self._ahead[1].result()
+        self._read_ahead(step + 1)
+        images, maps = (tensor.to(self._device, non_blocking=True) for tensor in (images, maps))
+        return augment.apply(drawn, self._spec.augment, self._patch, images, maps)
+
+    def close(self) -> None:
+        """Read nothing more."""
+        self._ahead = None
+        self._reader.shutdown(cancel_futures=True)
+
+    def _read_ahead(self, step: int) -> None:
+        self._ahead = step, self._reader.submit(self._draw, step)
+
+    def _draw(self, step: int) -> _Drawn:
+        rng = np.random.default_rng((self._spec.seed, step))
+        windows = self._sampler.draw(rng, self._spec.batch)
+        images, maps = torch.from_numpy(windows.images), torch.from_numpy(windows.maps)
+        if self._device.type == "cuda":  # from pinned memory the copy goes on while the GPU computes
+            images, maps = images.pin_memory(), maps.pin_memory()
+        return images, maps, augment.draw(rng, self._spec.augment, self._spec.batch, self._patch)

@@ -1,0 +1,127 @@
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.net.device import autocast, choose_device, choose_precision
+from napari_annotrain.net.unet import UNet
+from napari_annotrain.specs import NetSpec, TrainSpec
+from napari_annotrain.training.loss import weighted_cross_entropy
+from napari_annotrain.training.state import TrainingState, Weights, restore_optimiser
+
+#: The learning rate rises to its value over these first steps, while the optimiser's momenta settle.
+WARM_UP_STEPS = 10
+
+
+@dataclass
+class Learner:
+    """A network, the moving average of its weights and their optimiser, one step after the other.
+
+    Attributes
+    ----------
+    step
+        Steps taken so far.
+    parts
+        A batch goes through the network in so many parts, whose gradients are added up.
+    """
+
+    network: UNet
+    average: UNet
+    optimiser: torch.optim.Optimizer
+    spec: TrainSpec
+    device: torch.device
+    precision: torch.dtype
+    scaler: torch.amp.GradScaler
+    step: int = 0
+    parts: int = 1
+
+    def learn(self, images: torch.Tensor, maps: torch.Tensor) -> float:
+        """Take one step; the loss of the batch before it.
+
+        Parameters
+        ----------
+        images
+            (B, C, Y, X) float32 on the device.
+        maps
+            (B, 2, Y', X') float32 on the device: class index + 1 (0: not annotated), and weight.
+
+        Raises
+        ------
+        AnnotrainError
+            The loss is not a number.
+        """
+        spec = self.spec
+        rate = spec.learning_rate * min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        if self.network.spec.dropout:  # the only random layer; tied to the step so that resuming repeats it
+            torch.manual_seed((spec.seed * 1_000_003 + self.step) % 2**63)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self._gradients(images, maps)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.step += 1
+        if not np.isfinite(loss):
+            raise AnnotrainError(
+                "Training went astray (the loss is not a number): lower the learning rate and train again."
+            )
+        self._move_average(min(spec.averaging, (1 + self.step) / (10 + self.step)))
+        return loss
+
+    def _gradients(self, images: torch.Tensor, maps: torch.Tensor) -> float:
+        total, value = maps[:, 1].sum().clamp(min=1e-6), torch.zeros((), device=self.device)
+        for some, known in zip(images.chunk(self.parts), maps.chunk(self.parts), strict=True):
+            with autocast(self.device, self.precision):
+                scores = self.network(some.contiguous(memory_format=torch.channels_last))
+            # the gradients of the parts add up to that of the batch
+            share = known[:, 1].sum() / total
+            loss = weighted_cross_entropy(scores, known[:, 0].long() - 1, known[:, 1]) * share
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            value += loss.detach()
+        return value.item()  # waits for a GPU once a step
+
+    @torch.no_grad()
+    def _move_average(self, decay: float) -> None:
+        """Move the averaged weights towards the latest; the decay grows with the steps: the start is forgotten."""
+        ours, theirs = self.average.state_dict().values(), self.network.state_dict().values()
+        pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 1 - decay)
+        for a, b in zip(ours, theirs, strict=True):
+            if not a.is_floating_point():
+                a.copy_(b)
+
+
+def prepare(net: NetSpec, spec: TrainSpec, start: Weights | None = None, state: TrainingState | None = None) -> Learner:
+    """Make a learner: from nothing, from the weights of a base where they fit, or from where an earlier run stopped."""
+    device = choose_device(spec.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
+        network, average = UNet(net), UNet(net)
+    if start is not None:
+        _load_fitting(network, start)
+    if state is not None:
+        network.load_state_dict(state.weights)
+    average.load_state_dict(network.state_dict() if state is None else state.average)
+    network, average = (n.to(device, memory_format=torch.channels_last) for n in (network, average))  # type: ignore[call-overload]
+    network.train()
+    average.eval().requires_grad_(False)
+    precision = choose_precision(spec.precision, device)
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
+    learner = Learner(network, average, _make_optimiser(network, spec), spec, device, precision, scaler)
+    if state is not None:
+        restore_optimiser(learner.optimiser, network, state.optimiser)
+        learner.step = state.step
+    return learner
+
+
+def _make_optimiser(network: UNet, spec: TrainSpec) -> torch.optim.Optimizer:
+    if spec.optimiser == "sgd":  # section 3: high momentum, so that many earlier patches determine the update
+        return torch.optim.SGD(network.parameters(), spec.learning_rate, momentum=spec.momentum)
+    # all parameters in one pass; one by one costs a tenth of a step on a CPU
+    return torch.optim.AdamW(network.parameters(), spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
+
+
+def _load_fitting(network: UNet, start: Weights) -> None:
+    own = network.state_dict()
+    network.load_state_dict(own | {k: v for k, v in start.items() if k in own and own[k].shape == v.shape})
