@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
@@ -68,3 +69,36 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("ANNOTRAIN_DATA does not point to the real images")
     return Path(folder)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The present folder: an image, its annotation, the same two in folders, and a model (`tests.command_line`)."""
+    from napari_annotrain.store.models import save_model
+    from tests.command_line import IMAGE, LABELS
+    from tests.inference.test_segment import threshold_model
+
+    monkeypatch.chdir(tmp_path)
+    for place in ("images", "annotations"):
+        (tmp_path / place).mkdir()
+    for name, array in (("image", IMAGE), ("labels", LABELS), ("images/a", IMAGE), ("annotations/a", LABELS)):
+        tifffile.imwrite(f"{name}.tif", array)
+    save_model(threshold_model(), "m.safetensors")
+    return tmp_path
+
+
+@pytest.fixture
+def refused(folder, capsys):
+    """Check that a command is refused in one sentence with these words, and that nothing has changed on disk."""
+    from tests.command_line import annotrain, contents
+    from tests.spoilt import is_one_sentence
+
+    def check(command, *words):
+        before = contents(folder)
+        assert annotrain(*command) == 2
+        said = capsys.readouterr().err.strip()
+        assert is_one_sentence(said), said
+        assert all(word in said for word in words), said
+        assert contents(folder) == before
+
+    return check

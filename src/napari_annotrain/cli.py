@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -312,7 +313,7 @@ def _complain(sentence: str) -> int:
 
 def _one_sentence(error: CycloptsError) -> str:
     text = " ".join(str(error).split()).replace('"', "'")
-    return f"{text} See annotrain --help."
+    return "; ".join([*re.split(r"[.?!] +(?=[A-Z])", text.rstrip(".?! ")), "see annotrain --help."])
 
 
 @contextmanager

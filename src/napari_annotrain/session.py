@@ -126,7 +126,7 @@ def what_next(facts: Facts) -> str:
     if not painted and not facts.regions:
         return "Paint over a few cells, then over some background (Alt+1). What stays unpainted is not used."
     if painted <= {BACKGROUND}:
-        return "Only background is painted. Paint at least one cell as well."
+        return "Only background is painted: paint at least one cell as well."
     if BACKGROUND not in painted and not facts.regions and len(painted) < (2 if facts.target == "classes" else 1 << 31):
         return "Paint some background too (Alt+1): nothing is learnt about what you leave unpainted."
     if facts.problem:

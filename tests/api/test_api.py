@@ -429,13 +429,6 @@ def test_a_bad_file_in_a_training_folder_is_named_and_the_others_are_trained_on(
     assert not isinstance(single.value, PartlyDone)
 
 
-def test_a_training_folder_of_bad_files_only_is_refused(training_folders):
-    for name in "ab":
-        (training_folders / "images" / f"{name}.tif").write_bytes(b"no image")
-    with pytest.raises(AnnotrainError, match=r"None of the 2 images can be trained on\. .*a\.tif cannot be read"):
-        at.train(training_folders / "images", training_folders / "labels", dense=True, **FEW)
-
-
 def test_a_bad_pair_in_a_folder_is_named_and_the_others_are_scored(training_folders):
     spoil(training_folders, "wrong size")
     write_array(training_folders / "images" / "c.tif", draw_discs()[1], "YX")

@@ -62,7 +62,10 @@ class FakeEngine:
 
     def measure_normalisation(self, model, stack):
         self.norms += 1
-        return (model, stack.name)
+        return stack.name
+
+    def check_channels(self, model, stack):
+        pass
 
     def output_of(self, model, output):
         kind = output or model.card.target
@@ -90,6 +93,7 @@ class FakeEngine:
                 threading.Event().wait(0.005)
                 step += 1
                 yield Step(step, 0.1, 0.1 * step, 0.5)
+                yield Checkpoint(step, model, None)
             yield Done(model)
         finally:
             self.closed_in.append(threading.current_thread().name)
@@ -100,12 +104,18 @@ class FakeEngine:
 
     def _model(self, settings):
         return SimpleNamespace(
-            card=SimpleNamespace(target=settings["target"], classes=(0, 1), class_names=settings["class_names"])
+            card=SimpleNamespace(
+                target=settings["target"],
+                classes=(0, 1),
+                class_names=settings["class_names"],
+                normalise="as ever",
+                training_range=(),
+            )
         )
 
     def iter_prediction(self, model, stack, *, spec, region, normalisation):
         self.calls.append(("predict", stack, {"region": region, "spec": spec}))
-        assert normalisation == (model, stack.name)
+        assert normalisation == stack.name
         kind, dtype, channels = self.output_of(model, spec.output)
         if stack.name == self.refuse:
             raise AnnotrainError(f"{stack.name} has other channels.")

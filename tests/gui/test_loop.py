@@ -99,15 +99,3 @@ def test_paint_train_and_see_labels(lab):
     lab.idle()
     cells = lab.viewer.layers["blobs prediction"].data
     assert len(np.unique(cells)) >= 4
-
-
-def test_with_only_background_painted_training_says_what_is_missing(lab):
-    lab.click("new_annotation_button")
-    lab.viewer.layers["blobs annotation"].data[:10] = 1
-    lab.click("train_button")
-    lab.wait(lambda: lab.enabled("train_button"))
-    lab.idle()
-    assert lab.controller.session.model is None
-    assert lab.status
-    assert "Preparing" not in lab.status
-    assert "Error" not in lab.status

@@ -126,14 +126,6 @@ def test_a_failing_prediction_is_told_and_the_buttons_come_back(lab):
     assert not grey(lab)
 
 
-def test_an_annotation_of_another_size_is_refused_in_one_sentence(lab):
-    lab.viewer.add_labels(np.zeros((16, 16), int), name="other")
-    lab.find("annotation_combo").setCurrentText("other")
-    lab.click("train_button")
-    assert "choose the annotation that belongs to it" in lab.status
-    assert lab.enabled("train_button")
-
-
 @pytest.mark.parametrize("shape", [(32, 40), (3, 32, 40), (2, 3, 32, 40), (32, 40, 3)])
 def test_every_button_predicts_images_of_every_shape(person, fake, shape):
     lab = person()

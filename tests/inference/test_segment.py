@@ -13,9 +13,9 @@ from napari_annotrain.specs import NetSpec, NormaliseSpec, PredictSpec
 from tests.conftest import draw_discs
 
 
-def threshold_model(target="classes", classes=(0, 1)):
+def threshold_model(target="classes", classes=(0, 1), channels=1):
     """A hand-made network whose second class wins where the normalised image is above 0.5."""
-    network = UNet(NetSpec(width=1, depth=0, convolutions=1, normalisation="none", outputs=2))
+    network = UNet(NetSpec(width=1, depth=0, convolutions=1, normalisation="none", outputs=2, channels=channels))
     for p in network.parameters():
         p.data.zero_()
     network.bottom[0].weight.data[0, 0, 1, 1] = 1

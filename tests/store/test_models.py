@@ -7,7 +7,7 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import NetSpec, TrainSpec
-from napari_annotrain.store.models import find_model, load_model, save_model, write_tensors
+from napari_annotrain.store.models import load_model, save_model
 from napari_annotrain.store.states import load_state, save_state, state_path
 from napari_annotrain.training.state import TrainingState
 
@@ -31,38 +31,6 @@ def test_what_is_saved_is_loaded(model, tmp_path):
 def test_half_precision_weights_load_as_float32(model, tmp_path):
     half = Model(model.card, {k: v.half() if v.is_floating_point() else v for k, v in model.weights.items()})
     assert load_model(save_model(half, tmp_path / "a.safetensors")).weights["head.weight"].dtype == torch.float32
-
-
-@pytest.mark.parametrize("content", [b"", b"hello", b"\xff" * 100, (10**12).to_bytes(8, "little") + b"{}"])
-def test_a_damaged_file_is_refused_in_words(tmp_path, content):
-    path = tmp_path / "bad.safetensors"
-    path.write_bytes(content)
-    with pytest.raises(AnnotrainError, match=r"bad\.safetensors cannot be read as a model"):
-        load_model(path)
-
-
-def test_a_cut_off_model_is_refused(model, tmp_path):
-    path = save_model(model, tmp_path / "a.safetensors")
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(AnnotrainError, match="cannot be read as a model"):
-        load_model(path)
-
-
-def test_another_programs_safetensors_is_refused(tmp_path):
-    write_tensors(tmp_path / "other.safetensors", {"w": torch.zeros(2)}, {"format": "pt"})
-    with pytest.raises(AnnotrainError, match="not a model of annotrain"):
-        load_model(tmp_path / "other.safetensors")
-
-
-def test_weights_that_do_not_fit_the_card_are_refused(model, tmp_path):
-    del model.weights["head.bias"]
-    with pytest.raises(AnnotrainError, match="do not fit its card"):
-        load_model(save_model(model, tmp_path / "a.safetensors"))
-
-
-def test_a_model_that_is_not_there_is_named():
-    with pytest.raises(AnnotrainError, match="There is no model 'nowhere'"):
-        find_model("nowhere")
 
 
 def test_a_failed_write_keeps_the_old_model_and_leaves_nothing(model, tmp_path, monkeypatch):

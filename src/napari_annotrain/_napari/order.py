@@ -6,6 +6,7 @@ from napari_annotrain._napari.runs import Piece
 from napari_annotrain._napari.view import region_of
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK
 from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.specs import PredictSpec
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -32,8 +33,8 @@ class Order:
     left_out: list[str] = field(default_factory=list)
 
 
-def order(controller: "Controller", what: str) -> Order:
-    """Gather what to predict and make its layers.
+def order(controller: "Controller", what: str, model: Any, spec: PredictSpec) -> Order:
+    """Gather what to predict with a model and these settings, and make its layers.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def order(controller: "Controller", what: str) -> Order:
     made = Order(what)
     for image in images:
         try:
-            _add(controller, made, image)
+            _add(controller, made, image, model, spec)
         except AnnotrainError as error:
             if len(images) == 1:
                 raise
@@ -55,16 +56,16 @@ def order(controller: "Controller", what: str) -> Order:
     return made
 
 
-def _add(controller: "Controller", made: Order, image: Any) -> None:
-    roster, session = controller.roster, controller.session
-    assert session.model is not None
+def _add(controller: "Controller", made: Order, image: Any, model: Any, spec: PredictSpec) -> None:
+    roster = controller.roster
     everything = made.what in (STACK, IMAGES)
     stack = roster.stack(image)
+    engine.load().check_channels(model, stack)
     seen = None if everything else region_of(roster.viewer, image, roster.axes(image), made.what == SLICE)
     if seen is None and not everything:
         raise AnnotrainError(f"Nothing of {image.name} is in view: press Home to see all of it.")
     before = list(roster.viewer.layers)
-    layer, canvas = roster.canvas(image, *engine.load().output_of(session.model.model, session.predict.output))
+    layer, canvas = roster.canvas(image, *engine.load().output_of(model, spec.output))
     if not any(layer is one for one in before):
         made.made.append(layer)
     made.layers.append(layer)

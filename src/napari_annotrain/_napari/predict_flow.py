@@ -86,7 +86,8 @@ class PredictFlow:
         reason = why_not_predict(c.facts())
         if reason:
             raise AnnotrainError(reason)
-        wanted = order(c, what)
+        assert c.session.model is not None
+        wanted = order(c, what, c.session.model.model, c.session.predict)
         c.session.activity = "predicting"
         self._run(wanted, speaks=True)
 
@@ -129,7 +130,9 @@ class PredictFlow:
         if c.image is None or c.session.model is None or c.panel is None or c.roster.viewer.dims.ndisplay == 3:
             return None
         region = region_of(c.roster.viewer, c.image, c.roster.axes(c.image))
-        return None if region is None or self._is_seen(region) else order(c, VIEW)
+        if region is None or self._is_seen(region):
+            return None
+        return order(c, VIEW, c.session.model.model, c.session.predict)
 
     def _is_seen(self, region: Any) -> bool:
         c = self._c

@@ -1,4 +1,5 @@
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from math import prod
@@ -13,7 +14,7 @@ from napari_annotrain._napari.view import Region
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Computed, Done, Event, TileDone
+from napari_annotrain.events import Computed, Done, Event, Note, Step, TileDone
 from napari_annotrain.specs import PredictSpec, TrainSpec
 
 #: Measuring the intensity range of more pixels takes long enough to be told.
@@ -67,21 +68,21 @@ class LeftOut(Event):
 
 @dataclass
 class Measured:
-    """The intensity range of one image for one model, so that view, slice and stack agree."""
+    """The intensity range of one image, so that view, slice and stack agree."""
 
     data: Any = None
-    model: Any = None
+    how: Any = None
     value: Any = None
 
     def holds(self, model: Any, stack: Stack) -> bool:
-        """Whether it was measured before."""
-        return self.data is stack.array and self.model is model
+        """Whether it was measured before, for this model or one that measures alike."""
+        return self.data is stack.array and self.how == _how_measured(model)
 
     def of(self, api: Any, model: Any, stack: Stack) -> Any:
         """What was measured before, or measure it now."""
         if not self.holds(model, stack):
             self.value = api.measure_normalisation(model, stack)
-            self.data, self.model = stack.array, model
+            self.data, self.how = stack.array, _how_measured(model)
         return self.value
 
 
@@ -106,6 +107,26 @@ class Piece:
     ids: CellIds = field(repr=False, default_factory=CellIds)
 
 
+def _how_measured(model: Any) -> Any:
+    return model.card.normalise, model.card.training_range
+
+
+@dataclass(frozen=True)
+class Previewed(Event):
+    """A prediction in the middle of a training has ended.
+
+    Attributes
+    ----------
+    seconds
+        Training time so far.
+    cost
+        Seconds that the prediction took.
+    """
+
+    seconds: float
+    cost: float
+
+
 def warm_up() -> Iterator[Event]:
     """Import torch in the background, while the user still looks at the image."""
     api = engine.load()
@@ -120,17 +141,37 @@ def training(
     base: Any,
     spec: TrainSpec,
     class_names: Mapping[int, str],
+    take_request: Callable[[], tuple[Any, Sequence[Piece], PredictSpec] | None] = lambda: None,
 ) -> Iterator[Event]:
-    """Train, and give the memory back however it ends."""
+    """Train, and give the memory back however it ends; between two steps, predict what is asked for meanwhile."""
     api = engine.load()
     try:
         run = api.iter_training(
             images, target=target, preset=preset, base=base, spec=spec, class_names=dict(class_names)
         )
+        seconds = 0.0
         with closing(run) as events:
-            yield from events
+            for event in events:
+                yield event
+                if not isinstance(event, Step):
+                    continue
+                seconds = event.seconds
+                if (wanted := take_request()) is not None:
+                    yield from _preview(api, *wanted, seconds)
     finally:
         api.release_memory()
+
+
+def _preview(api: Any, model: Any, pieces: Sequence[Piece], spec: PredictSpec, seconds: float) -> Iterator[Event]:
+    """Predict in the middle of a training, which goes on whatever becomes of it."""
+    began = time.perf_counter()
+    try:
+        for event in _pieces(api, model, pieces, spec):
+            if isinstance(event, Advanced):
+                yield event
+    except (AnnotrainError, RuntimeError, MemoryError, OSError) as error:
+        yield Note(f"What you see could not be predicted while training: {error}")
+    yield Previewed(seconds, time.perf_counter() - began)
 
 
 def prediction(model: Any, pieces: Sequence[Piece], spec: PredictSpec) -> Iterator[Event]:
@@ -139,29 +180,33 @@ def prediction(model: Any, pieces: Sequence[Piece], spec: PredictSpec) -> Iterat
     Of several images, one that cannot be predicted is left out.
     """
     api = engine.load()
-    count = api.output_of(model, spec.output)[0] == "cells"
-    n_cells = n_failed = 0
     try:
-        for i, piece in enumerate(pieces):
-            cells: set[int] = {0}  # of this image: every one starts again from 1
-            try:
-                for event in _one_image(api, model, piece, spec, count):
-                    if not isinstance(event, TileDone | Computed):
-                        yield event
-                        continue
-                    if count and isinstance(event, TileDone):
-                        cells.update(np.unique(event.result).tolist())
-                    found = n_cells + len(cells) - 1 if count else None
-                    yield Advanced(i, len(pieces), event.done, event.total, found)
-            except AnnotrainError as error:
-                n_failed += 1
-                if n_failed == len(pieces):
-                    raise
-                yield LeftOut(i, piece.stack.name, str(error))
-            n_cells += len(cells) - 1
+        yield from _pieces(api, model, pieces, spec)
         yield Done(None)
     finally:
         api.release_memory()
+
+
+def _pieces(api: Any, model: Any, pieces: Sequence[Piece], spec: PredictSpec) -> Iterator[Event]:
+    count = api.output_of(model, spec.output)[0] == "cells"
+    n_cells = n_failed = 0
+    for i, piece in enumerate(pieces):
+        cells: set[int] = {0}  # of this image: every one starts again from 1
+        try:
+            for event in _one_image(api, model, piece, spec, count):
+                if not isinstance(event, TileDone | Computed):
+                    yield event
+                    continue
+                if count and isinstance(event, TileDone):
+                    cells.update(np.unique(event.result).tolist())
+                found = n_cells + len(cells) - 1 if count else None
+                yield Advanced(i, len(pieces), event.done, event.total, found)
+        except AnnotrainError as error:
+            n_failed += 1
+            if n_failed == len(pieces):
+                raise
+            yield LeftOut(i, piece.stack.name, str(error))
+        n_cells += len(cells) - 1
 
 
 def _one_image(api: Any, model: Any, piece: Piece, spec: PredictSpec, cells: bool) -> Iterator[Event]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog
 
 from napari_annotrain._napari import engine
+from napari_annotrain._napari.previews import Previews
 from napari_annotrain._napari.runs import training
 from napari_annotrain._napari.train_settings import TrainSettings
 from napari_annotrain._qt.lane import Run
@@ -21,6 +22,7 @@ class TrainFlow(TrainSettings):
 
     def __init__(self, controller: "Controller") -> None:
         super().__init__(controller)
+        self._previews = Previews(controller)
         self._forget_run()
 
     def _forget_run(self) -> None:
@@ -51,7 +53,7 @@ class TrainFlow(TrainSettings):
         c.say("Preparing to train ...")
         c.lane.start(
             Run(
-                lambda: training(*args, names),
+                lambda: training(*args, names, self._previews.requests.take),
                 c.guarded(self._begin),
                 c.guarded(self._on_event),
                 c.guarded(self._on_end),
@@ -63,6 +65,7 @@ class TrainFlow(TrainSettings):
 
     def _begin(self) -> None:
         self._forget_run()
+        self._previews.begin()
         if self._c.panel is not None:
             self._c.panel.train.loss_plot.clear()
             self._c.panel.train.set_run_line("Preparing ...")
@@ -75,6 +78,7 @@ class TrainFlow(TrainSettings):
             self._c.refresh()
 
     def _on_event(self, event: Event) -> None:
+        self._previews.take(event)
         match event:
             case Started():
                 self._where = f"{event.device}, {event.precision}"
@@ -91,6 +95,7 @@ class TrainFlow(TrainSettings):
                     self._c.panel.train.loss_plot.add_score(event.seconds, event.score)
             case Checkpoint():
                 self._model = event.model
+                self._previews.look(event.model, 0.0 if self._step is None else self._step.seconds)
             case Done():
                 self._model = event.result if event.result is not None else self._model
             case Failed():
@@ -119,6 +124,7 @@ class TrainFlow(TrainSettings):
 
     def _on_end(self, stopped: bool) -> None:
         c = self._c
+        self._previews.close()
         try:
             kept = self.keep_best()
             if kept:

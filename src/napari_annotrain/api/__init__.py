@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_annotrain.api.devices import list_devices, warm_up
     from napari_annotrain.api.evaluation import evaluate
-    from napari_annotrain.api.prediction import check_seams, iter_prediction, measure_normalisation, output_of, predict
+    from napari_annotrain.api.prediction import (
+        check_channels,
+        check_seams,
+        iter_prediction,
+        measure_normalisation,
+        output_of,
+        predict,
+    )
     from napari_annotrain.api.training import base_models, iter_training, train
     from napari_annotrain.net.device import release_memory
     from napari_annotrain.store.models import load_model, save_model
 
 __all__ = [
     "base_models",
+    "check_channels",
     "check_seams",
     "evaluate",
     "iter_prediction",
@@ -33,7 +41,14 @@ __all__ = [
 _HOMES = {
     "api.devices": ("list_devices", "warm_up"),
     "api.evaluation": ("evaluate",),
-    "api.prediction": ("check_seams", "iter_prediction", "measure_normalisation", "output_of", "predict"),
+    "api.prediction": (
+        "check_channels",
+        "check_seams",
+        "iter_prediction",
+        "measure_normalisation",
+        "output_of",
+        "predict",
+    ),
     "api.training": ("base_models", "iter_training", "train"),
     "net.device": ("release_memory",),
     "store.models": ("load_model", "save_model"),

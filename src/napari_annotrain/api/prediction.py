@@ -1,4 +1,6 @@
+import os
 from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,9 @@ import zarr
 from napari_annotrain.api.failures import Failures, left_out
 from napari_annotrain.api.sources import Source, is_path, one_stack
 from napari_annotrain.data.files import open_stack
-from napari_annotrain.data.ngff import is_zarr
-from napari_annotrain.data.normalise import Normalisation, measure
-from napari_annotrain.data.pairs import by_stem, list_images
+from napari_annotrain.data.normalise import Normalisation, is_flat, measure
+from napari_annotrain.data.pairs import by_stem, is_folder, list_images
+from napari_annotrain.data.places import check_place
 from napari_annotrain.data.stack import Stack, paste
 from napari_annotrain.data.writing import check_writable, filling_ome_zarr, write_array
 from napari_annotrain.errors import AnnotrainError, PartlyDone
@@ -19,6 +21,7 @@ from napari_annotrain.events import Done, Event, Note, OnEvent, TileDone
 from napari_annotrain.inference import seams
 from napari_annotrain.inference import segment as segmenting
 from napari_annotrain.inference.seams import SeamCheck
+from napari_annotrain.net.device import choose_device, choose_precision
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import Device, Output, Precision, PredictSpec, check_choice, parse_memory
 from napari_annotrain.store.models import load_model
@@ -79,12 +82,13 @@ def predict(
     """
     _refuse_later_options(scheduler, resume)
     spec = predict_spec(output, tile, memory, device, precision)
+    choose_precision(spec.precision, choose_device(spec.device))
     if not isinstance(model, Model):
         model = load_model(model)
     segmenting.output_of(model.card, output)
-    if is_path(image) and out is not None and Path(image).resolve() == Path(out).resolve():
+    if is_path(image) and out is not None and os.path.realpath(image) == os.path.realpath(out):
         raise AnnotrainError(f"The result would replace {image} itself: choose another place for it.")
-    if is_path(image) and Path(image).is_dir() and not is_zarr(Path(image)):
+    if is_path(image) and is_folder(image):
         return _predict_folder(model, Path(image), spec, axes, out, overwrite, on_event)
     result = _predict_one(model, one_stack(image, axes), spec, out, overwrite, on_event)
     given = image.array if isinstance(image, Stack) else image
@@ -149,13 +153,29 @@ def measure_normalisation(model: Model, stack: Stack) -> Normalisation:
     card = model.card
     if card.normalise.scope == "training" and card.training_range:
         low, high = zip(*card.training_range, strict=True)
-        return Normalisation(low, high)
+        return Normalisation(low, high, is_flat(stack))
     return measure(stack, card.normalise)
 
 
 def check_seams(model: Model, stack: Stack, spec: PredictSpec | None = None, t: int = 0, z: int = 0) -> SeamCheck:
     """Check on an image that tiles leave no seams: four tiles around a corner against one block across it."""
+    check_channels(model, stack)
     return seams.check_seams(model, stack, measure_normalisation(model, stack), spec or PredictSpec(), t, z)
+
+
+def check_channels(model: Model, stack: Stack) -> None:
+    """Refuse an image with other channels than the model reads, before anything is made for its result.
+
+    Raises
+    ------
+    AnnotrainError
+        It has.
+    """
+    if stack.n_channels != model.card.channels:
+        raise AnnotrainError(
+            f"{stack.name} has {stack.n_channels} channels but the model reads {model.card.channels}: "
+            "choose another model, or give the axes of the image if they were misread."
+        )
 
 
 def output_of(model: Model, output: str | None = None) -> tuple[str, np.dtype[Any], int]:
@@ -166,6 +186,7 @@ def output_of(model: Model, output: str | None = None) -> tuple[str, np.dtype[An
 def _predict_one(
     model: Model, stack: Stack, spec: PredictSpec, out: str | Path | None, overwrite: bool, on_event: OnEvent | None
 ) -> Any:
+    check_channels(model, stack)
     kind, dtype, channels = output_of(model, spec.output)
     axes = "C" * bool(channels) + stack.label_axes
     shape = (channels,) * bool(channels) + stack.label_shape
@@ -186,12 +207,21 @@ def _predict_one(
 
 
 def _fill(result: Any, axes: str, model: Model, stack: Stack, spec: PredictSpec, on_event: OnEvent | None) -> None:
-    """Predict, writing every tile into the result as it is finished."""
-    for event in iter_prediction(model, stack, spec=spec):
-        if isinstance(event, TileDone):
-            paste(result, axes, event.write, event.result)
-        if on_event:
-            on_event(event)
+    """Predict, writing every tile into the result while the next one is computed."""
+    with (
+        ThreadPoolExecutor(1, "annotrain-writing") as writer,
+        closing(iter_prediction(model, stack, spec=spec)) as events,
+    ):
+        written: Future[None] | None = None
+        for event in events:
+            if isinstance(event, TileDone):
+                if written is not None:
+                    written.result()
+                written = writer.submit(paste, result, axes, event.write, event.result)
+            if on_event:
+                on_event(event)
+        if written is not None:
+            written.result()
 
 
 def _predict_folder(
@@ -209,6 +239,7 @@ def _predict_folder(
     failures = Failures(lambda text: tell(Note(text)))
     written = []
     images = by_stem(list_images(folder))
+    check_place(Path(out) / "any.tif")
     for name, path in images.items():
         with failures.noting(path.name):
             target = Path(out) / f"{name}.tif"

@@ -75,7 +75,7 @@ def _from_folder(pairs: Sequence[tuple[Path, Path]], notes: list[str], axes: str
         with failures.noting(image.name):
             opened.images.append(annotated_image(image, annotation, axes, dense))
     if not opened.images:
-        raise AnnotrainError(f"None of the {len(pairs)} images can be trained on. {failures.first}")
+        raise AnnotrainError(f"None of the {len(pairs)} images can be trained on; {failures.first}")
     opened.failed = failures.names
     return opened
 

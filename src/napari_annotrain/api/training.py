@@ -1,26 +1,20 @@
-import datetime
 import math
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-import torch
-
-import napari_annotrain
-from napari_annotrain.api.failures import first_words, left_out
+from napari_annotrain.api.failures import left_out
+from napari_annotrain.api.plan import Plan, make_plan
 from napari_annotrain.api.sources import Source, annotated_images
 from napari_annotrain.data.annotation import AnnotatedImage
-from napari_annotrain.data.dataset import AnnotatedDataset, build_dataset
 from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Checkpoint, Done, Event, Note, OnEvent, Started, Validated
+from napari_annotrain.net.device import choose_device
 from napari_annotrain.net.model import Card, Model
-from napari_annotrain.specs import Device, NetSpec, Target, TrainSpec, check_choice, find_preset
-from napari_annotrain.store.models import check_model_path, load_model, save_model, shipped_models
+from napari_annotrain.specs import Target, TrainSpec, check_choice, find_preset
+from napari_annotrain.store.models import check_model_path, save_model, shipped_models
 from napari_annotrain.store.states import load_state, save_state
-from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.training.state import TrainingState
 from napari_annotrain.training.trainer import fit
 
@@ -28,18 +22,6 @@ from napari_annotrain.training.trainer import fit
 SECONDS_BETWEEN_SAVES = 20.0
 #: torch takes no larger one.
 LARGEST_SEED = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """All that a training run needs."""
-
-    dataset: AnnotatedDataset
-    net: NetSpec
-    spec: TrainSpec
-    base: Model | None
-    state: TrainingState | None
-    card: Card
 
 
 def base_models() -> list[str]:
@@ -106,7 +88,7 @@ def train(
         Some files of a folder could not be used; `result` holds the model that was trained on the others.
     """
     check_choice("target", target, Target)
-    check_choice("device", device, Device)
+    choose_device(device)
     spec = find_preset(preset).train.model_copy(update=_limits(seconds, steps, seed, device))
     state = card = None
     if out is not None:
@@ -123,7 +105,7 @@ def train(
     if on_event:
         for text in opened.notes:
             on_event(Note(text))
-    plan = _make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad)
+    plan = make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad)
     model = _follow(_with_cards(plan), spec, out, on_event)
     failed = [*opened.failed, *plan.dataset.failed]
     if failed:
@@ -158,43 +140,10 @@ def iter_training(
     class_names
         By predicted value, for the card.
     """
-    yield from _with_cards(_make_plan(images, target, preset, base, spec, state, card, class_names))
+    yield from _with_cards(make_plan(images, target, preset, base, spec, state, card, class_names))
 
 
-def _make_plan(
-    images: Sequence[AnnotatedImage],
-    target: str,
-    preset: str,
-    base: Model | str | Path | None,
-    spec: TrainSpec | None,
-    state: TrainingState | None,
-    card: Card | None,
-    class_names: Mapping[int, str] | None = None,
-    skip_bad: bool = False,
-) -> _Plan:
-    """Read the annotation, and choose the network that fits it."""
-    check_choice("target", target, Target)
-    if target == "image":
-        raise AnnotrainError("The target image (denoising, translation) is not there yet: choose classes or cells.")
-    chosen = find_preset(preset)
-    spec = spec or chosen.train
-    if isinstance(base, str | Path):
-        base = None if base == "none" else load_model(base)
-    if base is not None:
-        spec = spec.model_copy(update={"normalise": base.card.normalise})
-    origin = card or (base.card if base else None)
-    released = origin.released if origin else ()
-    dataset = build_dataset(images, cast("Target", target), spec, released, skip_bad=skip_bad)
-    shape = {"channels": dataset.images[0].stack.n_channels, "outputs": len(dataset.classes)}
-    net = (origin or chosen).net.model_copy(update=shape)
-    if card is not None and (net != card.net or dataset.classes != card.classes):
-        raise AnnotrainError(
-            "The annotation has other classes or channels than the training to resume: train without --resume."
-        )
-    return _Plan(dataset, net, spec, base, state, _make_card(dataset, net, spec, target, class_names, base))
-
-
-def _with_cards(plan: _Plan) -> Generator[Event]:
+def _with_cards(plan: Plan) -> Generator[Event]:
     """Events of `fit`, with the weights of each checkpoint made into a whole model."""
     scores: dict[str, Any] = {}
     if plan.state is not None and plan.state.best is not None:
@@ -262,47 +211,6 @@ def _check_resumed(card: Card, target: str, out: Path) -> None:
         raise AnnotrainError(
             f"The training to resume beside {out} has the target {card.target}: give that one, or train without resume."
         )
-
-
-def _make_card(
-    dataset: AnnotatedDataset,
-    net: NetSpec,
-    spec: TrainSpec,
-    target: str,
-    class_names: Mapping[int, str] | None,
-    base: Model | None,
-) -> Card:
-    tiling = geometry(net)
-    ranges = dataset.normalisations[0]
-    known = {0: "background"} | {v: f"class {v}" for v in dataset.classes if v} | dict(class_names or {})
-    if target == "cells":
-        known[1] = "cell"
-    return Card(
-        target=cast("Target", target),
-        net=net,
-        classes=dataset.classes,
-        class_names={v: known[v] for v in dataset.classes},
-        normalise=spec.normalise,
-        training_range=tuple(zip(ranges.low, ranges.high, strict=True)) if spec.normalise.scope == "training" else (),
-        cell_diameter_px=dataset.cell_diameter_px,
-        min_size_px=dataset.min_size_px,
-        released=dataset.released,
-        margin_px=tiling.before,
-        grid_px=tiling.grid,
-        pixel_um=dict(dataset.images[0].stack.pixel_um),
-        provenance={
-            "images": first_words([image.name for image in dataset.images]),
-            "annotated_pixels": dict(zip(map(str, dataset.classes), dataset.n_annotated, strict=True)),
-            "base": base.card.provenance.get("name", "a model") if base else None,
-            "settings": spec.model_dump(mode="json"),
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "versions": {
-                "napari-annotrain": napari_annotrain.__version__,
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-            },
-        },
-    )
 
 
 def _with_provenance(card: Card, **more: Any) -> Card:

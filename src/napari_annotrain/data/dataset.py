@@ -1,20 +1,20 @@
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage as ndi
 
 from napari_annotrain.data.annotation import (
     BACKGROUND,
     NOT_ANNOTATED,
     AnnotatedImage,
     Labels,
-    PlaneBox,
     predicted_values,
 )
 from napari_annotrain.data.area import Area
+from napari_annotrain.data.areas import Place, find_areas
+from napari_annotrain.data.finite import check_finite
 from napari_annotrain.data.normalise import Normalisation, measure, merge
 from napari_annotrain.data.validation import fingerprint, is_validation, keep_validation
 from napari_annotrain.data.weights import (
@@ -28,11 +28,7 @@ from napari_annotrain.data.weights import (
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.specs import Target, TrainSpec
 
-#: Annotated places nearer than this share one area, in px.
-BLOCK = 128
 MOST_CLASSES = 255
-#: T, Z and the box in that plane.
-Place = tuple[int, int, PlaneBox]
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ class AnnotatedDataset:
     notes
         Sentences for the user (images skipped, no validation).
     failed
-        Names of the images that could not be read; `notes` say why.
+        Names of the images that could not be used; `notes` say why.
     cell_diameter_px, min_size_px
         Typical and least size of the annotated cells (target ``cells``).
     released
@@ -95,24 +91,27 @@ def build_dataset(
     spec: TrainSpec,
     released: Collection[str] = (),
     skip_bad: bool = False,
+    context_px: int = 0,
 ) -> AnnotatedDataset:
     """Find what is annotated, turn it into targets and weights, and set the validation blocks apart.
 
-    Images without annotation or contrast are skipped with a note.
+    Images without annotation are skipped with a note.
 
     Parameters
     ----------
     released
         Validation blocks that the model to start from was trained on (from its card); they are trained on again.
     skip_bad
-        Skip images that cannot be read, too, instead of refusing.
+        Skip images that cannot be used (unreadable, not finite, without contrast), instead of refusing.
+    context_px
+        Training will read so many pixels around what is annotated.
 
     Raises
     ------
     AnnotrainError
-        Nothing is annotated, only one class is, the images differ in channels, or none has contrast.
+        Nothing is annotated, only one class is, the images differ in channels, or one of them cannot be used.
     """
-    found, notes, failed = _find_all(images, target, spec, skip_bad)
+    found, notes, failed = _find_all(images, target, spec, skip_bad, context_px)
     _check_channels([one.image for one in found])
     labels = [labels for one in found for _, labels in one.places]
     values = _find_values(labels, target)
@@ -141,97 +140,45 @@ def build_dataset(
 
 
 def _find_all(
-    images: Sequence[AnnotatedImage], target: Target, spec: TrainSpec, skip_bad: bool
+    images: Sequence[AnnotatedImage], target: Target, spec: TrainSpec, skip_bad: bool, context_px: int
 ) -> tuple[list[_Found], list[str], list[str]]:
-    """Images to learn from, notes on the others, and the names of those that could not be read."""
+    """Images to learn from, notes on the others, and the names of those that cannot be used."""
     found: list[_Found] = []
-    notes, failed, n_constant = [], [], 0
+    notes, failed = [], []
     for image in images:
         try:
-            places = list(_find_areas(image, target == "cells"))
-            normalisation = measure(image.stack, spec.normalise) if places else None
+            one = _look_at(image, target, spec, context_px)
         except AnnotrainError as error:
             if not skip_bad:
                 raise
             notes.append(str(error))
             failed.append(image.name)
             continue
-        if normalisation is None:
+        if one is None:
             notes.append(f"{image.name} was skipped: nothing is annotated in it.")
-        elif normalisation.is_constant:
-            notes.append(f"{image.name} was skipped: it has the same value everywhere.")
-            n_constant += 1
         else:
-            found.append(_Found(image, places, normalisation))
+            found.append(one)
+    if not found and failed:
+        raise AnnotrainError(f"None of the {len(images)} images can be trained on; {notes[0]}")
     if not found:
-        raise _nothing_left(images, n_constant, notes if failed else [])
+        raise AnnotrainError("Nothing is annotated yet: paint some cells and some background first.")
     return found, notes, failed
 
 
-def _nothing_left(images: Sequence[AnnotatedImage], n_constant: int, reasons: Sequence[str]) -> AnnotrainError:
-    if reasons:
-        return AnnotrainError(f"None of the {len(images)} images can be trained on. {reasons[0]}")
-    if n_constant:
-        name = f"The image {images[0].name}" if len(images) == 1 else "Every annotated image"
-        return AnnotrainError(
-            f"{name} has the same value everywhere: choose an image in which something is to be seen."
+def _look_at(image: AnnotatedImage, target: Target, spec: TrainSpec, context_px: int) -> _Found | None:
+    """What is annotated in one image, and its intensity range; None where nothing is."""
+    places = list(find_areas(image, target == "cells"))
+    if not places:
+        return None
+    sample = image.stack.overview()
+    check_finite(image.stack, sample, [place for place, _ in places], context_px)
+    normalisation = measure(image.stack, spec.normalise, sample)
+    if normalisation.is_constant:
+        raise AnnotrainError(
+            f"The image {image.name} has the same value everywhere: "
+            "leave it out, or choose one in which something is to be seen."
         )
-    return AnnotrainError("Nothing is annotated yet: paint some cells and some background first.")
-
-
-def _find_areas(image: AnnotatedImage, cells: bool) -> Iterator[tuple[Place, Labels]]:
-    """Boxes around neighbouring annotated blocks of every plane, with their annotation."""
-    n_t, _, n_z, height, width = image.stack.shape
-    for t in range(n_t):
-        for z in (z for z in range(n_z) if image.may_be_annotated(t, z)):
-            for box, own in _occupied_boxes(image, t, z, (height, width)):
-                labels = image.plane(t, z, box, cells)
-                labels[~own] = NOT_ANNOTATED
-                rows, columns = np.nonzero(labels.any(1))[0], np.nonzero(labels.any(0))[0]
-                if rows.size:
-                    inner = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-                    place = tuple(
-                        slice(int(b.start + i.start), int(b.start + i.stop)) for b, i in zip(box, inner, strict=True)
-                    )
-                    yield (t, z, (place[0], place[1])), labels[inner]
-
-
-def _occupied_boxes(
-    image: AnnotatedImage, t: int, z: int, shape: tuple[int, int]
-) -> Iterator[tuple[PlaneBox, npt.NDArray[np.bool_]]]:
-    """Box around each group of touching annotated blocks, and its pixels that lie in blocks of that group.
-
-    . . . . . . .
-    . a a . b . .    Boxes may overlap, groups do not: the pixels of c inside a's box belong to c alone.
-    . a . . b . .
-    . a . . . . .
-    . a a a a a .
-    """
-    groups, _ = ndi.label(_occupied_blocks(image, t, z, shape), np.ones((3, 3)))
-    for group, (rows, columns) in enumerate(ndi.find_objects(groups), 1):
-        box = tuple(slice(s.start * BLOCK, min(s.stop * BLOCK, n)) for s, n in zip((rows, columns), shape, strict=True))
-        own = (groups[rows, columns] == group).repeat(BLOCK, 0).repeat(BLOCK, 1)
-        yield (box[0], box[1]), own[: box[0].stop - box[0].start, : box[1].stop - box[1].start]
-
-
-def _occupied_blocks(image: AnnotatedImage, t: int, z: int, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    blocks = np.zeros([-(-n // BLOCK) for n in shape], bool)
-    if image.dense:
-        blocks[:] = True
-    else:
-        for row in range(blocks.shape[0]):  # a strip at a time: the annotation may be larger than memory
-            strip = image.labels.read(
-                t, (slice(z, z + 1), slice(row * BLOCK, min((row + 1) * BLOCK, shape[0])), slice(0, shape[1]))
-            )
-            used = (strip[0, 0] != NOT_ANNOTATED).any(0)
-            blocks[row] = np.logical_or.reduceat(used, np.arange(0, shape[1], BLOCK))
-        for region in image.regions:
-            if (region.t, region.z) == (t, z):
-                rows, columns = region.box(shape)
-                blocks[
-                    rows.start // BLOCK : -(-rows.stop // BLOCK), columns.start // BLOCK : -(-columns.stop // BLOCK)
-                ] = True
-    return blocks
+    return _Found(image, places, normalisation)
 
 
 def _find_values(labels: Iterable[Labels], target: Target) -> list[int]:
@@ -239,13 +186,13 @@ def _find_values(labels: Iterable[Labels], target: Target) -> list[int]:
     values = sorted({int(v) for area in labels for v in np.unique(area)} - {NOT_ANNOTATED})
     cells = [v for v in values if v > BACKGROUND]
     if not cells:
-        raise AnnotrainError("Only background is painted. Paint at least one cell as well.")
+        raise AnnotrainError("Only background is painted: paint at least one cell as well.")
     if target == "cells":
         if BACKGROUND not in values:
-            raise AnnotrainError("Only cells are painted. Paint some background around them as well.")
+            raise AnnotrainError("Only cells are painted: paint some background around them as well.")
         return [BACKGROUND, BACKGROUND + 1]
     if len(values) < 2:
-        raise AnnotrainError("Only one class is painted. Paint some of another one, or background, as well.")
+        raise AnnotrainError("Only one class is painted: paint some of another one, or background, as well.")
     if len(values) > MOST_CLASSES:
         raise AnnotrainError(
             f"The annotation has {len(values)} different values: to learn separate cells choose the target cells."

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,10 @@ def _open_any(path: Path, axes: str | None, indices: bool) -> Stack:
         stack = _open(path, axes, indices)
     except (AnnotrainError, MemoryError):
         raise
+    except PermissionError as error:
+        raise AnnotrainError(
+            f"{path} may not be read: change its permissions, or copy it to a place of yours."
+        ) from error
     except Exception as error:  # each library fails on a damaged file in its own way
         raise unreadable(path) from error
     if stack.dtype.kind not in "biuf":
@@ -51,7 +56,7 @@ def _open_any(path: Path, axes: str | None, indices: bool) -> Stack:
 
 
 def _open(path: Path, axes: str | None, indices: bool) -> Stack:
-    if not path.exists():
+    if not os.path.exists(path):
         raise AnnotrainError(f"There is no file {path}: check its name.")
     if is_zarr(path):
         return open_zarr(path, axes, stem(path))

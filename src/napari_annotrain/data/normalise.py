@@ -18,15 +18,18 @@ class Normalisation:
     ----------
     low, high
         The values that become 0 and 1, one a channel.
+    flat
+        The image has the same value everywhere, whatever range it is brought to.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
+    flat: bool = False
 
     @property
     def is_constant(self) -> bool:
         """True when no channel has any contrast."""
-        return all(high <= low for low, high in zip(self.low, self.high, strict=True))
+        return self.flat or all(high <= low for low, high in zip(self.low, self.high, strict=True))
 
     def apply(self, window: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Bring a window (C, ..., Y, X) of any real type to float32; what is not finite becomes 0."""
@@ -35,29 +38,47 @@ class Normalisation:
         span = np.asarray(self.high).reshape(-1, *ones) - low
         # float32 holds no large 32-bit numbers exactly; what it holds is subtracted in it, for speed
         exact = window.dtype.itemsize <= 2 or window.dtype == np.float32
-        out = np.subtract(window, low, dtype=np.float32 if exact else np.float64)
-        out *= np.divide(1, span, out=np.zeros_like(span), where=span > 0)
-        out = np.asarray(out, np.float32)
+        with np.errstate(invalid="ignore", over="ignore"):  # infinities, which end as 0
+            out = np.subtract(window, low, dtype=np.float32 if exact else np.float64)
+            out *= np.divide(1, span, out=np.zeros_like(span), where=span > 0)
+            out = np.asarray(out, np.float32)
         if window.dtype.kind == "f":
             np.nan_to_num(out, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return out
 
 
-def measure(stack: Stack, spec: NormaliseSpec) -> Normalisation:
+def measure(stack: Stack, spec: NormaliseSpec, sample: npt.NDArray[Any] | None = None) -> Normalisation:
     """Measure the intensity range of an image, all planes together, on its overview (see `Stack.overview`).
 
     Where the overview shows no contrast, the whole image is searched for some before it is taken for constant.
+
+    Parameters
+    ----------
+    sample
+        The overview, where it has been read already.
     """
+    channels, flat = _contrast(stack, sample)
     if spec.mode == "none":
-        return Normalisation((0.0,) * stack.n_channels, (1.0,) * stack.n_channels)
-    channels = stack.overview()
-    if not _has_contrast(channels):
-        channels = _extremes(stack)
+        return Normalisation((0.0,) * stack.n_channels, (1.0,) * stack.n_channels, flat)
     if spec.scope == "channel":
         ranges = [_measure_range(values, spec) for values in channels]
     else:
         ranges = [_measure_range(channels.ravel(), spec)] * stack.n_channels
-    return Normalisation(tuple(low for low, _ in ranges), tuple(high for _, high in ranges))
+    return Normalisation(tuple(low for low, _ in ranges), tuple(high for _, high in ranges), flat)
+
+
+def is_flat(stack: Stack) -> bool:
+    """Tell whether every channel of an image has the same value everywhere."""
+    return _contrast(stack)[1]
+
+
+def _contrast(stack: Stack, sample: npt.NDArray[Any] | None = None) -> tuple[npt.NDArray[Any], bool]:
+    """The overview, or where it shows no contrast the extremes of the whole image; and whether that is flat, too."""
+    channels = stack.overview() if sample is None else sample
+    if _has_contrast(channels):
+        return channels, False
+    channels = _extremes(stack)
+    return channels, not _has_contrast(channels)
 
 
 def _has_contrast(channels: npt.NDArray[Any]) -> bool:
@@ -89,6 +110,8 @@ def _measure_range(values: npt.NDArray[Any], spec: NormaliseSpec) -> tuple[float
     if values.size == 0:
         return 0.0, 0.0
     low, high = float(values.min()), float(values.max())
+    if low == high:
+        return low, high
     if spec.mode == "meanstd":
         mean = float(values.mean(dtype=np.float64))
         return mean, mean + float(values.std(dtype=np.float64))

@@ -1,5 +1,6 @@
 """Image files in folders, and which annotation belongs to which image."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,17 +40,22 @@ def list_images(path: str | Path) -> list[Path]:
         There is nothing of this name, or no image in the folder.
     """
     path = Path(path)
-    if not path.exists():
-        raise AnnotrainError(f"There is no file or folder {path}: check its name.")
-    if not path.is_dir() or is_zarr(path):
-        return [path]
     try:
+        if not path.exists():
+            raise AnnotrainError(f"There is no file or folder {path}: check its name.")
+        if not is_folder(path):
+            return [path]
         found = [entry for entry in path.iterdir() if _is_image(entry)]
     except OSError as error:
-        raise AnnotrainError(f"The folder {path} cannot be read ({error.strerror}): check its permissions.") from error
+        raise AnnotrainError(f"{path} cannot be read ({error.strerror}): check its name and permissions.") from error
     if not found:
         raise AnnotrainError(f"There is no image in the folder {path}: put TIFF, PNG, JPEG or OME-Zarr images there.")
     return sorted(found, key=lambda entry: _natural(entry.name))
+
+
+def is_folder(path: str | Path) -> bool:
+    """Tell whether this is a folder of images, and no zarr store, which is one image."""
+    return os.path.isdir(path) and not is_zarr(Path(path))
 
 
 def pair_files(

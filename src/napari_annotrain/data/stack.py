@@ -128,12 +128,26 @@ class Stack:
 
     def _take(self, array: Any, slices: Mapping[str, slice]) -> npt.NDArray[Any]:
         """Slice by axis letter and bring the result to T, C, Z, Y, X."""
-        part = np.asarray(array[tuple(slices.get(a, slice(None)) for a in self.axes)])
+        part = self._fetch(array, tuple(slices.get(a, slice(None)) for a in self.axes))
         order = [self.axes.index(a) for a in CANONICAL if a in self.axes]
         part = part.transpose(order)
         missing = tuple(i for i, a in enumerate(CANONICAL) if a not in self.axes)
         part = np.expand_dims(part, missing)
         return part[tuple(slice(None) if a in self.axes else slices.get(a, slice(None)) for a in CANONICAL)]
+
+    def _fetch(self, array: Any, key: tuple[slice, ...]) -> npt.NDArray[Any]:
+        """Read a window of an array; where it lies in a file, that may be damaged or gone by now."""
+        if isinstance(array, np.ndarray):
+            return np.asarray(array[key])
+        try:
+            return np.asarray(array[key])
+        except (AnnotrainError, MemoryError):
+            raise
+        except Exception as error:  # each library fails on a damaged file in its own way
+            raise AnnotrainError(
+                f"{self.name} cannot be read: its file is damaged, cut off or gone; "
+                "copy or save it again, and open it anew."
+            ) from error
 
 
 def _by_channel(part: npt.NDArray[Any]) -> npt.NDArray[Any]:

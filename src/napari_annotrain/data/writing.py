@@ -1,13 +1,10 @@
 """Label and float images written to TIFF, PNG and OME-Zarr: complete under their name, or not at all."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +14,9 @@ from PIL import Image
 
 from napari_annotrain.axes import NO_PIXEL_SIZES, parse_axes
 from napari_annotrain.data.lazy import Array, read_blocks
-from napari_annotrain.data.ngff import is_store, new_store
+from napari_annotrain.data.ngff import new_store
 from napari_annotrain.data.pairs import stem
+from napari_annotrain.data.places import beside, check_place, check_way, refusing
 from napari_annotrain.errors import AnnotrainError
 
 #: Offsets in a TIFF that is no BigTIFF have 32 bits; some are left for the metadata.
@@ -48,15 +46,9 @@ def check_writable(
     suffix = _suffix(path)
     if shape is not None and axes is not None:
         _check_fits(path, shape, axes, np.dtype(dtype))
-    try:
-        _check_in_the_way(path, suffix == ".zarr", overwrite)
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        if not folder.is_dir():
-            raise AnnotrainError(f"{folder} is a file, not a folder: choose another place for {path.name}.")
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    check_place(path)
+    with refusing(path):
+        check_way(path, suffix == ".zarr", overwrite)
 
 
 def write_array(
@@ -96,7 +88,8 @@ def write_array(
     write = _WRITERS[_suffix(path)]
     axes = _check_fits(path, tuple(array.shape), axes, np.dtype(array.dtype))
     sizes = {a: float(um) for a, um in pixel_um.items() if a in axes}
-    with _beside(path, overwrite) as temporary:
+    check_writable(path, overwrite)
+    with beside(path) as temporary:
         write(temporary, array, axes, sizes, stem(path))
 
 
@@ -121,7 +114,8 @@ def create_ome_zarr(
     path = Path(path)
     if _suffix(path) != ".zarr":
         raise AnnotrainError(f"{path} is no name for an OME-Zarr: let it end in .ome.zarr.")
-    with _beside(path, overwrite) as temporary:
+    check_writable(path, overwrite)
+    with beside(path) as temporary:
         new_store(temporary, shape, np.dtype(dtype), parse_axes(axes, len(shape)), pixel_um, stem(path))
     return zarr.open_array(path, path="0", mode="r+")
 
@@ -142,7 +136,8 @@ def filling_ome_zarr(
     AnnotrainError
         As `check_writable`.
     """
-    with _beside(path, overwrite) as temporary:
+    check_writable(path, overwrite)
+    with beside(path) as temporary:
         new_store(temporary, shape, np.dtype(dtype), parse_axes(axes, len(shape)), pixel_um, stem(path))
         yield zarr.open_array(temporary, path="0", mode="r+")
 
@@ -165,56 +160,6 @@ def _check_fits(path: Path, shape: tuple[int, ...], axes: str, dtype: np.dtype[A
             f"{path} cannot hold this result: PNG holds one plane of 8 or 16 bits, so write .tif or .ome.zarr."
         )
     return axes
-
-
-def _check_in_the_way(path: Path, store: bool, overwrite: bool) -> None:
-    if path.is_dir() and not (store and (is_store(path) or not any(path.iterdir()))):
-        raise AnnotrainError(f"{path} is a folder of other things: choose another name for the result.")
-    if store and path.is_file():
-        raise AnnotrainError(f"{path} is a file, but OME-Zarr is a folder: choose another name for the result.")
-    if store and path.exists() and not overwrite:
-        raise AnnotrainError(f"{path} exists already: choose another name, or allow it to be overwritten.")
-
-
-@contextmanager
-def _beside(path: Path, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary path; what was written there replaces `path` at the end, or vanishes after an error."""
-    check_writable(path, overwrite)
-    temporary = path.with_name(f".{uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _replace(temporary, path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    finally:
-        _remove(temporary)
-
-
-def _replace(new: Path, path: Path) -> None:
-    if not path.is_dir():
-        new.replace(path)
-        return
-    old = path.with_name(f".{uuid4().hex}.old")  # a folder cannot be replaced in one step
-    path.rename(old)
-    try:
-        new.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    _remove(old)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _unwritable(path: Path, error: OSError) -> AnnotrainError:
-    why = error.strerror or "the system refuses"
-    return AnnotrainError(f"{path} cannot be written ({why}): choose another place or make room.")
 
 
 def _write_tiff(path: Path, array: Array, axes: str, pixel_um: Mapping[str, float], name: str) -> None:

@@ -10,8 +10,10 @@ LARGEST_CORE = 2048
 #: Smallest one: below it nearly all the work is margin, and little memory is won.
 SMALLEST_CORE = 256
 #: What a tile takes a pixel, in floats: so many for each feature map of the top level, and so many besides; fitted
-#: to the highest of several peak resident sizes of `fast`, `standard` and `paper`.
-FLOATS_PER_MAP, FLOATS_BESIDES = 6.5, 110
+#: to the highest of several peak resident sizes of networks of width 8 to 64.
+FLOATS_PER_MAP, FLOATS_BESIDES = 10.0, 6
+#: What the first tile takes whatever its size, in bytes: oneDNN's kernels, threads.
+FIRST_TILE = 50_000_000
 #: Share of the memory that is left alone: results, the allocator's gaps.
 SPARE = 0.08
 #: Most that the process is taken to need before any tile, in bytes.
@@ -39,7 +41,7 @@ def choose_core(spec: PredictSpec, net: NetSpec, region: Box, budget: int) -> in
     if spec.tile != "auto":
         return shape.round_up(spec.tile)
     a_pixel = 4 * (FLOATS_PER_MAP * net.width + FLOATS_BESIDES + 2 * (net.outputs + net.channels))
-    free = budget * (1 - SPARE)
+    free = budget * (1 - SPARE) - FIRST_TILE
     side = int((max(0.0, free) / a_pixel) ** 0.5) - shape.surplus
     most = shape.round_up(max(SMALLEST_CORE, min(side, LARGEST_CORE) - shape.grid + 1))
     pieces = -(-longest // most)

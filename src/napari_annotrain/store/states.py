@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.net.model import Card
 from napari_annotrain.specs import TrainSpec
-from napari_annotrain.store.models import SUFFIX, read_tensors, write_tensors
+from napari_annotrain.store.cards import expected_shapes
+from napari_annotrain.store.models import SUFFIX
+from napari_annotrain.store.tensors import Shapes, open_tensors, write_tensors
 
 HEADER = "annotrain-training"
 
@@ -35,10 +37,27 @@ def load_state(model: Path) -> tuple[dict[str, torch.Tensor], Card, TrainSpec] |
     path = state_path(model)
     if not path.exists():
         return None
-    tensors, header = read_tensors(path)
-    try:
-        card = Card.model_validate_json(header["card"])
-        spec = TrainSpec.model_validate_json(header["spec"])
-    except (KeyError, ValidationError):
-        raise AnnotrainError(f"{path.name} is not a training state: remove it, or train without --resume.") from None
-    return tensors, card, spec
+    with open_tensors(path) as file:
+        try:
+            card = Card.model_validate_json(file.header["card"])
+            spec = TrainSpec.model_validate_json(file.header["spec"])
+        except (KeyError, ValidationError):
+            raise _no_state(path) from None
+        if not _is_whole(file.shapes(), card):
+            raise _no_state(path)
+        return file.read(), card, spec
+
+
+def _no_state(path: Path) -> AnnotrainError:
+    return AnnotrainError(f"{path.name} is not a training state: remove it, or train without --resume.")
+
+
+def _is_whole(shapes: Shapes, card: Card) -> bool:
+    """Tell whether the weights are all there; what the optimiser remembers may be missing."""
+    expected = expected_shapes(card)
+    groups = {
+        group: {name.removeprefix(f"{group}/"): shape for name, shape in shapes.items() if name.startswith(f"{group}/")}
+        for group in ("weights", "average", "best")
+    }
+    complete = groups["weights"] == groups["average"] == expected and groups["best"] in ({}, expected)
+    return bool(expected) and complete and shapes.get("progress") == (3,)

@@ -1,0 +1,95 @@
+import threading
+from typing import TYPE_CHECKING, Any
+
+from napari_annotrain._napari.order import Order, order
+from napari_annotrain._napari.runs import Advanced, Piece, Previewed
+from napari_annotrain._napari.sink import Sink
+from napari_annotrain._qt.predict import VIEW
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import Event
+from napari_annotrain.specs import PredictSpec
+
+if TYPE_CHECKING:
+    from napari_annotrain._napari.controller import Controller
+
+#: Seconds of training before the view is predicted for the first time.
+FIRST_SECONDS = 3.0
+#: Afterwards whenever training has gone on by this factor; with Live, every so many seconds.
+GROWTH, LIVE_SECONDS = 1.6, 5.0
+#: Predicting the view takes at most this share of the time.
+SHARE = 0.1
+
+
+class Requests:
+    """Hands what the window wants predicted to the thread that trains; the newest wins."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted: tuple[Any, tuple[Piece, ...], PredictSpec] | None = None
+
+    def put(self, model: Any, pieces: tuple[Piece, ...], spec: PredictSpec) -> None:
+        """Ask for this; what nobody has taken yet is forgotten."""
+        with self._lock:
+            self._wanted = model, pieces, spec
+
+    def take(self) -> tuple[Any, tuple[Piece, ...], PredictSpec] | None:
+        """What is wanted, once."""
+        with self._lock:
+            wanted, self._wanted = self._wanted, None
+            return wanted
+
+
+class Previews:
+    """Shows while training what the model makes of the view so far.
+
+    The worker predicts between two steps, so that training and prediction never compete for the processor.
+    """
+
+    def __init__(self, controller: "Controller") -> None:
+        self._c = controller
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget an earlier training."""
+        self.requests = Requests()
+        self._sink: Sink | None = None
+        self._order: Order | None = None
+        self._next, self._under_way = FIRST_SECONDS, False
+
+    def look(self, model: Any, seconds: float) -> None:
+        """Ask for the view when it is time to; `seconds` of training have passed."""
+        c = self._c
+        if self._under_way or seconds < self._next or c.image is None or c.panel is None:
+            return
+        if c.roster.viewer.dims.ndisplay == 3:
+            return
+        spec = c.session.predict
+        if c.session.model is None or c.session.model.model.card.target != model.card.target:
+            spec = spec.model_copy(update={"output": None})
+        try:
+            self._order = order(c, VIEW, model, spec)
+        except AnnotrainError:  # nothing is in view: said when training ends
+            return
+        self._under_way = True
+        self._next = max(seconds * GROWTH, seconds + LIVE_SECONDS)
+        if c.predict.live:
+            self._next = seconds + LIVE_SECONDS
+        self.requests.put(model, tuple(self._order.pieces), spec)
+
+    def take(self, event: Event) -> None:
+        """Read one event of the training."""
+        match event:
+            case Advanced() if self._order is not None:
+                if self._sink is None:
+                    self._sink = Sink(self._order.layers)
+                self._sink.mark(event.piece)
+            case Previewed():
+                self.close()
+                self._next = max(self._next, event.seconds + event.cost / SHARE)
+
+    def close(self) -> None:
+        """Redraw once more; nothing is under way."""
+        self._under_way = False
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None

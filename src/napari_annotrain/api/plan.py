@@ -1,0 +1,123 @@
+"""What a training run needs, gathered before it starts."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+
+import napari_annotrain
+from napari_annotrain.api.failures import first_words
+from napari_annotrain.data.annotation import AnnotatedImage
+from napari_annotrain.data.dataset import AnnotatedDataset, build_dataset
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.net.model import Card, Model
+from napari_annotrain.specs import NetSpec, Target, TrainSpec, check_choice, find_preset
+from napari_annotrain.store.models import load_model
+from napari_annotrain.tiles.geometry import geometry
+from napari_annotrain.training.augment import window_size
+from napari_annotrain.training.state import TrainingState
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a training run needs."""
+
+    dataset: AnnotatedDataset
+    net: NetSpec
+    spec: TrainSpec
+    base: Model | None
+    state: TrainingState | None
+    card: Card
+
+
+def make_plan(
+    images: Sequence[AnnotatedImage],
+    target: str,
+    preset: str,
+    base: Model | str | Path | None,
+    spec: TrainSpec | None,
+    state: TrainingState | None,
+    card: Card | None,
+    class_names: Mapping[int, str] | None = None,
+    skip_bad: bool = False,
+) -> Plan:
+    """Read the annotation, and choose the network that fits it.
+
+    Parameters
+    ----------
+    skip_bad
+        Leave out images that cannot be used, instead of refusing.
+    """
+    check_choice("target", target, Target)
+    if target == "image":
+        raise AnnotrainError("The target image (denoising, translation) is not there yet: choose classes or cells.")
+    chosen = find_preset(preset)
+    spec = spec or chosen.train
+    if isinstance(base, str | Path):
+        base = None if base == "none" else load_model(base)
+    if base is not None:
+        spec = spec.model_copy(update={"normalise": base.card.normalise})
+    origin = card or (base.card if base else None)
+    released = origin.released if origin else ()
+    net = (origin or chosen).net
+    dataset = build_dataset(
+        images, cast("Target", target), spec, released, skip_bad=skip_bad, context_px=_window_px(net, spec)
+    )
+    shape = {"channels": dataset.images[0].stack.n_channels, "outputs": len(dataset.classes)}
+    net = net.model_copy(update=shape)
+    if card is not None and (net != card.net or dataset.classes != card.classes):
+        raise AnnotrainError(
+            "The annotation has other classes or channels than the training to resume: train without --resume."
+        )
+    return Plan(dataset, net, spec, base, state, _make_card(dataset, net, spec, target, class_names, base))
+
+
+def _window_px(net: NetSpec, spec: TrainSpec) -> int:
+    """Side of the windows that training reads, before they are deformed: so far around what is annotated it sees."""
+    tiling = geometry(net)
+    return window_size(spec.augment, (tiling.round_up if net.padding == "same" else tiling.read_size)(spec.patch))
+
+
+def _make_card(
+    dataset: AnnotatedDataset,
+    net: NetSpec,
+    spec: TrainSpec,
+    target: str,
+    class_names: Mapping[int, str] | None,
+    base: Model | None,
+) -> Card:
+    tiling = geometry(net)
+    ranges = dataset.normalisations[0]
+    known = {0: "background"} | {v: f"class {v}" for v in dataset.classes if v} | dict(class_names or {})
+    if target == "cells":
+        known[1] = "cell"
+    return Card(
+        target=cast("Target", target),
+        net=net,
+        classes=dataset.classes,
+        class_names={v: known[v] for v in dataset.classes},
+        normalise=spec.normalise,
+        training_range=tuple(zip(ranges.low, ranges.high, strict=True)) if spec.normalise.scope == "training" else (),
+        cell_diameter_px=dataset.cell_diameter_px,
+        min_size_px=dataset.min_size_px,
+        released=dataset.released,
+        margin_px=tiling.before,
+        grid_px=tiling.grid,
+        pixel_um=dict(dataset.images[0].stack.pixel_um),
+        provenance={
+            "images": first_words([image.name for image in dataset.images]),
+            "annotated_pixels": dict(zip(map(str, dataset.classes), dataset.n_annotated, strict=True)),
+            "base": base.card.provenance.get("name", "a model") if base else None,
+            "settings": spec.model_dump(mode="json"),
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "versions": {
+                "napari-annotrain": napari_annotrain.__version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+            },
+        },
+    )

@@ -1,0 +1,69 @@
+"""Where an image is annotated: boxes around the painted parts of every plane."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage as ndi
+
+from napari_annotrain.data.annotation import NOT_ANNOTATED, AnnotatedImage, Labels, PlaneBox
+
+#: Annotated places nearer than this share one area, in px.
+BLOCK = 128
+#: T, Z and the box in that plane.
+Place = tuple[int, int, PlaneBox]
+
+
+def find_areas(image: AnnotatedImage, cells: bool) -> Iterator[tuple[Place, Labels]]:
+    """Boxes around neighbouring annotated blocks of every plane, with their annotation."""
+    n_t, _, n_z, height, width = image.stack.shape
+    for t in range(n_t):
+        for z in (z for z in range(n_z) if image.may_be_annotated(t, z)):
+            for box, own in _occupied_boxes(image, t, z, (height, width)):
+                labels = image.plane(t, z, box, cells)
+                labels[~own] = NOT_ANNOTATED
+                rows, columns = np.nonzero(labels.any(1))[0], np.nonzero(labels.any(0))[0]
+                if rows.size:
+                    inner = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+                    place = tuple(
+                        slice(int(b.start + i.start), int(b.start + i.stop)) for b, i in zip(box, inner, strict=True)
+                    )
+                    yield (t, z, (place[0], place[1])), labels[inner]
+
+
+def _occupied_boxes(
+    image: AnnotatedImage, t: int, z: int, shape: tuple[int, int]
+) -> Iterator[tuple[PlaneBox, npt.NDArray[np.bool_]]]:
+    """Box around each group of touching annotated blocks, and its pixels that lie in blocks of that group.
+
+    . . . . . . .
+    . a a . b . .    Boxes may overlap, groups do not: the pixels of c inside a's box belong to c alone.
+    . a . . b . .
+    . a . . . . .
+    . a a a a a .
+    """
+    groups, _ = ndi.label(_occupied_blocks(image, t, z, shape), np.ones((3, 3)))
+    for group, (rows, columns) in enumerate(ndi.find_objects(groups), 1):
+        box = tuple(slice(s.start * BLOCK, min(s.stop * BLOCK, n)) for s, n in zip((rows, columns), shape, strict=True))
+        own = (groups[rows, columns] == group).repeat(BLOCK, 0).repeat(BLOCK, 1)
+        yield (box[0], box[1]), own[: box[0].stop - box[0].start, : box[1].stop - box[1].start]
+
+
+def _occupied_blocks(image: AnnotatedImage, t: int, z: int, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    blocks = np.zeros([-(-n // BLOCK) for n in shape], bool)
+    if image.dense:
+        blocks[:] = True
+    else:
+        for row in range(blocks.shape[0]):  # a strip at a time: the annotation may be larger than memory
+            strip = image.labels.read(
+                t, (slice(z, z + 1), slice(row * BLOCK, min((row + 1) * BLOCK, shape[0])), slice(0, shape[1]))
+            )
+            used = (strip[0, 0] != NOT_ANNOTATED).any(0)
+            blocks[row] = np.logical_or.reduceat(used, np.arange(0, shape[1], BLOCK))
+        for region in image.regions:
+            if (region.t, region.z) == (t, z):
+                rows, columns = region.box(shape)
+                blocks[
+                    rows.start // BLOCK : -(-rows.stop // BLOCK), columns.start // BLOCK : -(-columns.stop // BLOCK)
+                ] = True
+    return blocks
