@@ -15,6 +15,10 @@ ifneq ($(wildcard ../shared/data),)
 export ANNOTRAIN_DATA ?= $(abspath ../shared/data)
 endif
 
+# Benchmarks in the order they run; the first ones need the tools they compare with.
+with_peers := tiling augmentation
+alone := training forest startup latency rounds window real_data
+
 .PHONY: help demo test check lint bench docs screenshots nightly clean libraries
 
 help: ## say what there is to make
@@ -38,8 +42,9 @@ lint: .venv/.ready
 nightly: libraries ## the tests that take many minutes
 	$(screen) $(bin)/python -m pytest -m nightly
 
-bench: libraries ## measure, and write the numbers into docs/benchmarks.md
-	for page in $$(grep -l "import.*write_part" benchmarks/*.py); do $(screen) $(bin)/python $$page; done
+bench: libraries .venv-peers/.ready ## measure, also beside other tools, and write the numbers into docs/benchmarks.md
+	for page in $(with_peers); do .venv-peers/bin/python benchmarks/$$page.py; done
+	for page in $(alone); do $(screen) $(bin)/python benchmarks/$$page.py; done
 
 docs: .venv/.ready ## the documentation as a website, in site/
 	$(bin)/python scripts/settings_page.py
@@ -59,3 +64,6 @@ libraries: .venv/.ready
 
 .venv/.ready: pyproject.toml constraints-dev.txt
 	@scripts/set_up.sh environment
+
+.venv-peers/.ready: pyproject.toml constraints-dev.txt
+	@scripts/set_up.sh peers

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prepares a machine that has Python and nothing else. Called by the Makefile:
 #   scripts/set_up.sh environment   .venv with the package and its development tools
+#   scripts/set_up.sh peers         .venv-peers with the package and the tools that benchmarks compare it with
 #   scripts/set_up.sh libraries     what Qt and OpenGL need from the system; a virtual screen where there is no screen
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,22 +35,27 @@ find_python() {
   fail "Python 3.11 or newer is needed and was not found: install it, or say where it is, as in: make test PYTHON=/path/to/python3.11"
 }
 
-environment() {
-  local python package
+# make_environment FOLDER GROUP
+make_environment() {
+  local python package folder=$1 group=$2
   python=$(find_python)
-  if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+  if ! "$folder/bin/python" -m pip --version >/dev/null 2>&1; then
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
       package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
       apt_install "$package" || fail "Python's venv module is incomplete: install it with: sudo apt-get install $package"
     fi
-    echo "Making .venv with $("$python" --version) ..."
-    "$python" -m venv --clear .venv
+    echo "Making $folder with $("$python" --version) ..."
+    "$python" -m venv --clear "$folder"
   fi
-  echo "Installing the development environment (some minutes the first time) ..."
-  .venv/bin/python -m pip install -qq -c constraints-dev.txt --upgrade pip
-  .venv/bin/python -m pip install -qq -c constraints-dev.txt --group dev -e .
-  touch .venv/.ready
+  echo "Installing what it needs into $folder (some minutes the first time) ..."
+  "$folder/bin/python" -m pip install -qq -c constraints-dev.txt --upgrade pip
+  "$folder/bin/python" -m pip install -qq -c constraints-dev.txt --group "$group" -e .
+  touch "$folder/.ready"
 }
+
+environment() { make_environment .venv dev; }
+
+peers() { make_environment .venv-peers peers; }
 
 # One line for each thing that is missing: "Debian-package what".
 missing() {
@@ -98,6 +104,6 @@ libraries() {
 }
 
 case "${1:-}" in
-environment | libraries) "$1" ;;
-*) fail "usage: $0 environment | libraries" ;;
+environment | peers | libraries) "$1" ;;
+*) fail "usage: $0 environment | peers | libraries" ;;
 esac

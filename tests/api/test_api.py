@@ -295,7 +295,7 @@ def test_a_failing_prediction_leaves_nothing_under_the_results_name(model, tmp_p
     def broken(*args):
         raise RuntimeError("no")
 
-    monkeypatch.setattr("napari_annotrain.inference.predictor.Predictor.probabilities", broken)
+    monkeypatch.setattr("napari_annotrain.inference.predictor.Predictor.compute", broken)
     for name in ("o.zarr", "o.tif"):
         with pytest.raises(RuntimeError):
             at.predict(model, draw_discs()[0], out=tmp_path / name)

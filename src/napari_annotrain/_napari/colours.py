@@ -41,6 +41,12 @@ def set_colours(layer: Any, single_cells: bool, annotation: bool) -> None:
     layer.colormap = cell_colours(annotation) if single_cells else class_colours(annotation)
 
 
+def warm_up() -> None:
+    """Have the colour tables of both kinds of layers compiled, which takes a second or two each, in any thread."""
+    for kind, annotation in ((np.uint16, True), (np.uint8, False)):
+        class_colours(annotation).map(np.zeros((2, 2), kind))
+
+
 def next_cell(values: Iterable[int]) -> int:
     """Annotation value of the next cell."""
     return max((1, *values)) + 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_annotrain._napari import engine
+from napari_annotrain._napari import colours, engine
 from napari_annotrain._napari.cell_ids import CellIds, Write
 from napari_annotrain._napari.view import Region
 from napari_annotrain.data.annotation import AnnotatedImage
@@ -128,9 +128,10 @@ class Previewed(Event):
 
 
 def warm_up() -> Iterator[Event]:
-    """Import torch in the background, while the user still looks at the image."""
+    """Import torch and compile the colours in the background, while the user still looks at the image."""
     api = engine.load()
     api.warm_up()
+    colours.warm_up()
     yield Ready(list(api.list_devices()), list(api.base_models()))
 
 

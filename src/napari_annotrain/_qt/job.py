@@ -83,7 +83,8 @@ class Job(QObject):
             self._run(make())
         except BaseException as error:  # a thread that dies silently would leave the panel waiting for ever
             details = traceback.format_exc()
-            log.error("A run failed.\n%s", details)
+            if not isinstance(error, AnnotrainError):  # whose sentence says all
+                log.error("A run failed.\n%s", details)
             self._post(Failed(sentence(error), details))
             error.__traceback__ = None  # its frames hold the model and the images
         finally:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from napari_annotrain.api.devices import list_devices, warm_up
     from napari_annotrain.api.evaluation import evaluate
     from napari_annotrain.api.prediction import (
-        check_channels,
         check_seams,
         iter_prediction,
         measure_normalisation,
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
         predict,
     )
     from napari_annotrain.api.training import base_models, iter_training, train
+    from napari_annotrain.inference.segment import check_channels
     from napari_annotrain.net.device import release_memory
     from napari_annotrain.store.models import load_model, save_model
 
@@ -42,7 +42,6 @@ _HOMES = {
     "api.devices": ("list_devices", "warm_up"),
     "api.evaluation": ("evaluate",),
     "api.prediction": (
-        "check_channels",
         "check_seams",
         "iter_prediction",
         "measure_normalisation",
@@ -50,6 +49,7 @@ _HOMES = {
         "predict",
     ),
     "api.training": ("base_models", "iter_training", "train"),
+    "inference.segment": ("check_channels",),
     "net.device": ("release_memory",),
     "store.models": ("load_model", "save_model"),
 }

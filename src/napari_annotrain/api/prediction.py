@@ -21,6 +21,7 @@ from napari_annotrain.events import Done, Event, Note, OnEvent, TileDone
 from napari_annotrain.inference import seams
 from napari_annotrain.inference import segment as segmenting
 from napari_annotrain.inference.seams import SeamCheck
+from napari_annotrain.inference.segment import check_channels
 from napari_annotrain.net.device import choose_device, choose_precision
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import Device, Output, Precision, PredictSpec, check_choice, parse_memory
@@ -161,21 +162,6 @@ def check_seams(model: Model, stack: Stack, spec: PredictSpec | None = None, t: 
     """Check on an image that tiles leave no seams: four tiles around a corner against one block across it."""
     check_channels(model, stack)
     return seams.check_seams(model, stack, measure_normalisation(model, stack), spec or PredictSpec(), t, z)
-
-
-def check_channels(model: Model, stack: Stack) -> None:
-    """Refuse an image with other channels than the model reads, before anything is made for its result.
-
-    Raises
-    ------
-    AnnotrainError
-        It has.
-    """
-    if stack.n_channels != model.card.channels:
-        raise AnnotrainError(
-            f"{stack.name} has {stack.n_channels} channels but the model reads {model.card.channels}: "
-            "choose another model, or give the axes of the image if they were misread."
-        )
 
 
 def output_of(model: Model, output: str | None = None) -> tuple[str, np.dtype[Any], int]:

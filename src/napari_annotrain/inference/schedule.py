@@ -50,7 +50,7 @@ def iter_scores(
                 if not is_out_of_memory(error) or after == before:
                     raise
                 patch = reading = under_way = None  # type: ignore[assignment] # give back what they hold
-                release_memory()
+                release_memory(search=True)
                 yield Note(f"Not enough memory for tiles of {before} px: went on with {after} px.")
                 under_way = start_reading()
                 continue

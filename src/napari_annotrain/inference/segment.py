@@ -44,6 +44,21 @@ def output_of(card: Card, output: str | None) -> tuple[str, np.dtype[np.generic]
     return kind, np.dtype(np.int32 if kind == "cells" else np.min_scalar_type(max(card.classes))), 0
 
 
+def check_channels(model: Model, stack: Stack) -> None:
+    """Refuse an image with other channels than the model reads.
+
+    Raises
+    ------
+    AnnotrainError
+        It has.
+    """
+    if stack.n_channels != model.card.channels:
+        raise AnnotrainError(
+            f"{stack.name} has {stack.n_channels} channels but the model reads {model.card.channels}: "
+            "choose another model, or give the axes of the image if they were misread."
+        )
+
+
 def segment(
     model: Model, stack: Stack, normalisation: Normalisation, spec: PredictSpec, region: Region | None = None
 ) -> Generator[Event]:
@@ -64,7 +79,7 @@ def segment(
     """
     card = model.card
     kind, _, _ = output_of(card, spec.output)
-    _check_channels(card, stack)
+    check_channels(model, stack)
     predictor = Predictor(model, spec)
     t_range, z_range, rows, columns = region or tuple(slice(0, n) for n in stack.shape[:1] + stack.shape[2:])
     planes = [(t, z) for t in range(t_range.start, t_range.stop) for z in range(z_range.start, z_range.stop)]
@@ -93,7 +108,13 @@ def segment(
         if (cells := plane.add(scores)) is not None:
             yield TileDone(_place(scores.t, scores.z, (rows, columns)), cells[None, None], done, total)
     if n_invalid:
-        yield Note(f"{n_invalid:,} pixels of {stack.name} are not numbers (NaN or infinite): they became background.")
+        one = n_invalid == 1
+        what = (
+            f"1 pixel of {stack.name} is not a number"
+            if one
+            else f"{n_invalid:,} pixels of {stack.name} are not numbers"
+        )
+        yield Note(f"{what} (NaN or infinite): {'it' if one else 'they'} became background.")
 
 
 class _Plane:
@@ -172,11 +193,3 @@ def _all_background(scores: Scores) -> Scores:
 
 def _place(t: int, z: int, box: tuple[slice, slice]) -> Region:
     return slice(t, t + 1), slice(z, z + 1), *box
-
-
-def _check_channels(card: Card, stack: Stack) -> None:
-    if stack.n_channels != card.channels:
-        raise AnnotrainError(
-            f"{stack.name} has {stack.n_channels} channels but the model reads {card.channels}: "
-            "choose another model, or give the axes of the image if they were misread."
-        )

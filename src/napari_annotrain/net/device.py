@@ -66,9 +66,14 @@ def autocast(device: torch.device, precision: torch.dtype) -> Iterator[None]:
         yield
 
 
-def release_memory() -> None:
-    """Give memory back after a run: the GPU's, and what glibc kept of the computer's (see `keep_freed_memory`)."""
-    gc.collect()
+def release_memory(search: bool = False) -> None:
+    """Give memory back after a run: the GPU's, and what glibc kept of the computer's (see `keep_freed_memory`).
+
+    With `search`, what only refers to itself is looked for as well. That stops every thread for as long as half a
+    second in a window full of objects: for when memory has run out.
+    """
+    if search:
+        gc.collect()
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)

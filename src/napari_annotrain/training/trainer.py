@@ -92,7 +92,7 @@ def fit(
                 if not is_out_of_memory(error) or learner.parts >= spec.batch:
                     raise
                 learner.parts *= 2
-                release_memory()
+                release_memory(search=True)
                 at_once = -(-spec.batch // learner.parts)
                 yield Note(f"Not enough memory for {spec.batch} patches at once: went on with {at_once} at a time.")
                 continue
