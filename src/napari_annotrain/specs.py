@@ -89,7 +89,7 @@ class TrainSpec(Spec):
     device: Device = _setting("auto", "Device", "auto takes a GPU where there is one that works.", advanced=False)
     precision: Precision = _setting("auto", "Precision", "auto takes what the device computes fastest.")
     patch: int = _setting(128, "Patch", "Side of the training patches.", "px", ge=16, le=2048)
-    batch: int = _setting(8, "Batch", "Patches a step; half as many in the first steps.", ge=1, le=256)
+    batch: int = _setting(8, "Batch", "Patches a step.", ge=1, le=256)
     optimiser: Literal["adamw", "sgd"] = _setting("adamw", "Optimiser", "AdamW, or SGD with momentum as in the paper.")
     learning_rate: float = _setting(2e-3, "Learning rate", "Step length of the optimiser.", gt=0, le=1)
     momentum: float = _setting(0.99, "Momentum", "Of SGD.", ge=0, lt=1)
