@@ -27,7 +27,8 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QWidget
 from report import machine, table, write_part
 
-from napari_annotrain.data.synthetic import cells, strokes
+from napari_annotrain.data.strokes import strokes
+from napari_annotrain.data.synthetic import cells
 from napari_annotrain.specs import TrainSpec
 
 SIDE, BRUSH = 2048, 10

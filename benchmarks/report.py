@@ -1,4 +1,4 @@
-"""Writes a generated part of docs/benchmarks.md between its markers, and leaves the rest as it is."""
+"""Writes a generated part of a page between its markers, and leaves the rest as it is."""
 
 import datetime
 import os
@@ -14,14 +14,14 @@ REPOSITORY = Path(__file__).parent.parent
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 
 
-def write_part(name: str, text: str) -> None:
-    """Replace what stands between ``<!-- name -->`` and ``<!-- /name -->``."""
-    page = PAGE.read_text()
+def write_part(name: str, text: str, path: Path = PAGE) -> None:
+    """Replace what stands between ``<!-- name -->`` and ``<!-- /name -->`` on a page of the documentation."""
+    page = path.read_text()
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     if not pattern.search(page):
-        raise SystemExit(f"docs/benchmarks.md has no part '{name}'.")
-    PAGE.write_text(pattern.sub(lambda found: f"{found[1]}{text.strip()}\n{found[2]}", page))
-    print(f"\n{text}\n-> docs/benchmarks.md, part {name}")
+        raise SystemExit(f"{path.relative_to(REPOSITORY)} has no part '{name}'.")
+    path.write_text(pattern.sub(lambda found: f"{found[1]}{text.strip()}\n{found[2]}", page))
+    print(f"\n{text}\n-> {path.relative_to(REPOSITORY)}, part {name}")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -35,9 +35,17 @@ def machine() -> str:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     ).stdout.strip()
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "--", "src", "benchmarks"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    commit = f"{commit or 'no commit'}{' with local changes' if changed else ''}"
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
     return (
-        f"Measured {datetime.date.today()} at {commit or 'no commit'}: {_processor()}, {os.cpu_count()} cores{gpu}, "
+        f"Measured {datetime.date.today()} at {commit}: {_processor()}, {os.cpu_count()} cores{gpu}, "
         f"Python {platform.python_version()}, torch {torch.__version__}."
     )
 

@@ -20,7 +20,8 @@ from qtpy.QtWidgets import QApplication
 from report import machine, table, write_part
 
 from napari_annotrain import api
-from napari_annotrain.data.synthetic import cells, strokes
+from napari_annotrain.data.strokes import strokes
+from napari_annotrain.data.synthetic import cells
 from napari_annotrain.specs import TrainSpec
 
 SIDE, PATCH, STEPS = 128, 64, 3

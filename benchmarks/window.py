@@ -30,6 +30,7 @@ def measure(folder: Path, target: str, subset: str, seconds: float, shots: Path 
     image, truth = tifffile.imread(path), tifffile.imread(folder / subset / "labels" / path.name)
     window = Window(image, path.stem)
     window.choose("target_combo", target)
+    window.controller.train.set_base("none")  # the base weights have seen images of these folders
     painted = scribbles(truth) if target == "classes" else few_cells(truth)
     window.annotate(painted)
     window.controller.train.set_spec(TrainSpec(seconds=seconds))

@@ -8,7 +8,8 @@ FOLDER/images and FOLDER/annotations hold two planes; FOLDER/stack.tif is never 
 import sys
 from pathlib import Path
 
-from napari_annotrain.data.synthetic import cell_stack, cells, strokes
+from napari_annotrain.data.strokes import strokes
+from napari_annotrain.data.synthetic import cell_stack, cells
 from napari_annotrain.data.writing import write_array
 
 folder = Path(sys.argv[1])

@@ -6,7 +6,8 @@ python examples/train_and_predict.py [seconds of training]
 import sys
 
 import napari_annotrain as at
-from napari_annotrain.data.synthetic import cells, strokes
+from napari_annotrain.data.strokes import strokes
+from napari_annotrain.data.synthetic import cells
 
 seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 30
 

@@ -3,9 +3,7 @@
 import pytest
 
 from napari_annotrain import cli
-from tests.spoilt import bright_squares
 
-IMAGE, LABELS = bright_squares()
 TRAIN = ["train", "image.tif", "labels.tif", "-o", "new/m.safetensors", "--steps", "1"]
 PREDICT = ["predict", "m.safetensors", "image.tif", "-o", "new/o.tif"]
 

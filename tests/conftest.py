@@ -75,8 +75,8 @@ def real_data() -> Path:
 def folder(tmp_path, monkeypatch):
     """The present folder: an image, its annotation, the same two in folders, and a model (`tests.command_line`)."""
     from napari_annotrain.store.models import save_model
-    from tests.command_line import IMAGE, LABELS
     from tests.inference.test_segment import threshold_model
+    from tests.spoilt import IMAGE, LABELS
 
     monkeypatch.chdir(tmp_path)
     for place in ("images", "annotations"):

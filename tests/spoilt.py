@@ -90,6 +90,19 @@ def bright_squares(shape=(50, 50), dtype="uint16"):
     return image.astype(dtype), np.where(squares, 2, 1).astype(np.uint8)
 
 
+IMAGE, LABELS = bright_squares()
+#: Some of the annotation, in one corner.
+STROKES = np.zeros_like(LABELS)
+STROKES[:4, :8] = LABELS[:4, :8]
+
+
+def with_value(value, *where, dtype=np.float32):
+    """The image with one value somewhere."""
+    image = IMAGE.astype(dtype)
+    image[where] = value
+    return image
+
+
 def is_one_sentence(text):
     """No line break, no second sentence behind it, and no words of a programmer."""
     lone = "\n" not in text and text.endswith(".") and not re.search(r"[.!?] [A-Z]", text)

@@ -7,8 +7,8 @@ import pytest
 import tifffile
 
 from napari_annotrain.store.models import load_model
-from tests.command_line import IMAGE, PREDICT, TRAIN, annotrain
-from tests.spoilt import bright_squares
+from tests.command_line import PREDICT, TRAIN, annotrain
+from tests.spoilt import IMAGE, bright_squares
 
 pytestmark = pytest.mark.usefixtures("folder")
 TYPES = ["uint8", "uint16", "int16", "int8", "int32", "float16", "float32", "float64", "bool", ">u2", ">i4", ">f4"]

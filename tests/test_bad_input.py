@@ -6,23 +6,14 @@ import tifffile
 import zarr
 
 from napari_annotrain.store.models import load_model, save_model
-from tests.command_line import IMAGE, LABELS, PREDICT, TRAIN, annotrain
+from tests.command_line import PREDICT, TRAIN, annotrain
 from tests.inference.test_segment import threshold_model
-from tests.spoilt import MODELS, spoil_model
+from tests.spoilt import IMAGE, LABELS, MODELS, STROKES, spoil_model, with_value
 
 pytestmark = pytest.mark.usefixtures("folder")
 
 
-def with_value(value, *where, dtype=np.float32):
-    image = IMAGE.astype(dtype)
-    image[where] = value
-    return image
-
-
 # --- images and annotations that nothing can be learnt from -----------------------------------------------------
-
-STROKES = np.zeros_like(LABELS)
-STROKES[:4, :8] = LABELS[:4, :8]
 
 
 @pytest.mark.parametrize(

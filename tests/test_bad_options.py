@@ -9,8 +9,8 @@ import tifffile
 import torch
 import zarr
 
-from tests.command_line import IMAGE, PREDICT, TRAIN
-from tests.spoilt import is_one_sentence
+from tests.command_line import PREDICT, TRAIN
+from tests.spoilt import IMAGE, is_one_sentence
 
 pytestmark = pytest.mark.usefixtures("folder")
 

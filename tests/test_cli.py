@@ -87,7 +87,7 @@ def test_ctrl_c_keeps_the_best_model_so_far_and_exits_130(files, capsys, monkeyp
             raise KeyboardInterrupt
 
     monkeypatch.setattr("napari_annotrain.api.training.SECONDS_BETWEEN_SAVES", 0.0)
-    monkeypatch.setattr(cli._Progress, "_show", interrupt)
+    monkeypatch.setattr("napari_annotrain.terminal.Progress._show", interrupt)
     arguments = [files / "images", files / "labels", "-o", files / "m.safetensors"]
     assert run("train", *arguments, "--dense", "--target", "cells", "--steps", 50, "--device", "cpu") == 130
     assert run("models", "show", files / "m.safetensors") == 0

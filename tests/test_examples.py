@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from napari_annotrain import cli
-from napari_annotrain.data.synthetic import cells, strokes
+from napari_annotrain.data.strokes import strokes
+from napari_annotrain.data.synthetic import cells
 from napari_annotrain.data.writing import write_array
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,7 @@ def data_folder(tmp_path, monkeypatch):
         write_array(tmp_path / "annotations" / f"{k}.tif", strokes(truth), "YX")
         write_array(tmp_path / "truth" / f"{k}.tif", truth, "YX")
     write_array(tmp_path / "stack.tif", np.stack([image, image]), "ZYX")
+    write_array(tmp_path / "nuclei.tif", image, "YX")
     write_array(tmp_path / "stack.zarr", np.stack([image, image]), "ZYX")
     write_array(tmp_path / "truth.tif", np.stack([truth, truth]), "ZYX")
     monkeypatch.chdir(tmp_path)

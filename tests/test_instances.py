@@ -171,3 +171,10 @@ def test_real_cells_are_found_again_when_one_pixel_parts_them(real_data, folder,
         apart = (truth > 0) & (ndi.maximum_filter(truth, 3) == truth)
         counts.append(count_cells(label_cells(apart), truth, min_size=16))
     assert pool(counts).scores()["ap50"] > least
+
+
+def test_cells_that_look_nowhere_deep_are_dropped():
+    cell, blur = disc(80, 40, 20), disc(80, 120, 20)
+    labels = label_cells(0.9 * (cell | blur), np.where(cell, 1.0, 0.3) * (cell | blur))
+    assert np.array_equal(labels > 0, cell)
+    assert labels.max() == 1

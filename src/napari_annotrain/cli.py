@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import napari_annotrain
-from napari_annotrain.errors import AnnotrainError, PartlyDone
-from napari_annotrain.events import Computed, Event, Failed, Note, Started, Step, TileDone, Validated
+from napari_annotrain.errors import AnnotrainError, PartlyDone, is_out_of_memory
+from napari_annotrain.events import Event, Note
+from napari_annotrain.terminal import Progress
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -80,7 +81,7 @@ def train(
     """
     from napari_annotrain import api
 
-    with _telling(f"The model is in {out}."), _progress() as show:
+    with _telling(f"The model is in {out}."), Progress() as show:
         api.train(
             images,
             annotations,
@@ -146,7 +147,7 @@ def predict(
     """
     from napari_annotrain import api
 
-    with _telling(f"The result is in {out}."), _progress() as show:
+    with _telling(f"The result is in {out}."), Progress() as show:
         api.predict(
             model,
             Path(input),
@@ -295,9 +296,9 @@ def run(tokens: Sequence[str] | None = None) -> int:
     except AnnotrainError as error:
         return _complain(str(error))
     except (MemoryError, RuntimeError) as error:
-        from napari_annotrain.api.memory import SHORT_OF_MEMORY, is_memory_short
+        from napari_annotrain.api.memory import SHORT_OF_MEMORY
 
-        if not is_memory_short(error):
+        if not is_out_of_memory(error):
             raise
         return _complain(SHORT_OF_MEMORY)
     except KeyboardInterrupt as interrupt:
@@ -343,45 +344,6 @@ def _score_words(key: str, value: Any) -> str:
 
 def _has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _progress() -> "_Progress":
-    return _Progress()
-
-
-class _Progress:
-    """Shows events on stderr: a bar on a terminal, a line now and then elsewhere."""
-
-    def __enter__(self) -> Callable[[Event], None]:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        console = Console(stderr=True)
-        self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._task = self._bar.add_task("reading", total=1.0)
-        self._bar.start()
-        return self._show
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()
-
-    def _show(self, event: Event) -> None:
-        match event:
-            case Started(what=what, device=device, precision=precision):
-                self._say(f"{what} on {device}, {precision}")
-            case Note(text=text) | Failed(sentence=text):
-                self._say(text)
-            case Step(fraction=fraction, loss=loss, step=step):
-                self._bar.update(self._task, completed=fraction, description=f"step {step}, loss {loss:.3f}")
-            case Validated(score=score, step=step):
-                self._say(f"step {step}: validation IoU {score:.3f}")
-            case Computed(done=done, total=total) | TileDone(done=done, total=total):
-                self._bar.update(self._task, completed=done / total, description=f"tile {done} of {total}")
-
-    def _say(self, text: str) -> None:
-        # As it stands: a name such as "cells [raw].tif" is no markup, and a path is not to be broken into lines.
-        self._bar.console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -75,15 +75,15 @@ class Validated(Event):
         Mean intersection over union over the classes, 0 to 1.
     loss
         Cross-entropy over the annotated validation pixels.
-    best
-        True when no earlier score was higher.
+    kept
+        True when these weights are kept: no earlier ones are known to be better.
     """
 
     step: int
     score: float
     loss: float
     seconds: float
-    best: bool
+    kept: bool
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Checkpoint(Event):
     Attributes
     ----------
     model
-        The best model so far, on the CPU: its weights from `training.fit`, a whole `net.model.Model` from `api`.
+        The model that is kept, on the CPU: its weights from `training.fit`, a whole `net.model.Model` from `api`.
     state
         What is needed to go on training (`training.state.TrainingState`).
     """

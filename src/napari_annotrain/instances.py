@@ -21,12 +21,16 @@ SMOOTHING, NECK_DEPTH = 0.1, 0.12
 SMALLEST_PIECE, LARGEST_HOLE, CRUMB = 0.35, 0.25, 0.025
 #: Below this many pixels, smoothing and necks are matters of the grid, not of shape.
 GRID_PX = 0.5
+#: With a predicted cell distance: least probability that counts as a cell, and least depth of its deepest place. Chosen
+#: on images of DSB 2018, BBBC039 and T98G that base weights were not trained on.
+THRESHOLD, SHALLOW = 0.6, 0.5
 
 
 def label_cells(
     foreground: npt.ArrayLike,
+    distance: npt.ArrayLike | None = None,
     *,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     min_size: int | None = None,
     cell_diameter_px: float | None = None,
     fill_holes: bool = True,
@@ -38,12 +42,18 @@ def label_cells(
     joined again, highest pass first, unless the pass lies well below both summits and both sides are large enough
     for a cell. Necks are thus compared with the cells' own size, and a long cell stays whole.
 
+    With the cell distance that the network predicts, cells are dropped that are nowhere deep inside: debris, blurred
+    cells out of focus, a network's doubt where nothing was annotated. Seeds from that distance (Scherr et al. 2020,
+    PLoS ONE 15:e0243219) were tried and split irregular cells too often.
+
     Parameters
     ----------
     foreground
         Probability of being inside a cell, 0 to 1, or a mask, (Y, X).
+    distance
+        How deep inside its cell each pixel lies as the network sees it, 0 to 1, (Y, X).
     threshold
-        Least probability that counts as a cell.
+        Least probability that counts as a cell; None: 0.5, with a distance 0.6.
     min_size
         Smaller objects are dropped, in pixels; None: 2.5 % of the typical cell's area.
     cell_diameter_px
@@ -56,6 +66,8 @@ def label_cells(
     (Y, X): 0 background, 1, 2, ... one value a cell. Pixels that touch only at a corner are not connected.
     """
     certainty = np.array(foreground, np.float32)
+    if threshold is None:
+        threshold = 0.5 if distance is None else THRESHOLD
     mask = certainty >= threshold
     if not mask.any() or mask.all():
         return mask.astype(np.int32)
@@ -71,7 +83,17 @@ def label_cells(
         area = _typical_area(_sizes(basins.merge(NECK_DEPTH * radius)))
         radius = np.sqrt(area / np.pi)
     labels = basins.merge(NECK_DEPTH * radius, SMALLEST_PIECE * area, area)
+    if distance is not None:
+        labels = _without_shallow(labels, np.asarray(distance, np.float32))
     return _without_small(labels, CRUMB * area if min_size is None else min_size)
+
+
+def _without_shallow(labels: Labels, distance: Floats) -> Labels:
+    """Drop cells whose deepest place does not look deep to the network."""
+    deepest = np.zeros(labels.max() + 1, np.float32)
+    inside = labels > 0
+    np.maximum.at(deepest, labels[inside], distance[inside])
+    return np.where((deepest >= SHALLOW)[labels], labels, 0)
 
 
 def label_classes(

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from napari_annotrain.data.normalise import Normalisation, measure, merge
+from napari_annotrain.data.normalise import Normalisation, measure, merge, percentiles
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.specs import NormaliseSpec
 
@@ -93,3 +94,17 @@ def test_small_steps_on_large_numbers_are_kept(dtype):
     image = (10**9 + np.arange(100)).astype(dtype).reshape(10, 10)
     out = measure(Stack.of(image), NormaliseSpec(mode="minmax")).apply(image[None])
     assert len(np.unique(out)) == 100
+
+
+@given(
+    arrays(st.sampled_from([np.uint8, np.uint16, np.int16, np.float32, np.dtype(">u2")]), st.integers(1, 300)),
+    st.tuples(st.floats(0, 100), st.floats(0, 100)),
+)
+def test_percentiles_are_those_of_numpy(values, shares):
+    values = np.nan_to_num(values, posinf=0, neginf=0)
+    assert np.allclose(percentiles(values, shares), np.percentile(values, shares), rtol=1e-6)
+
+
+def test_percentiles_of_more_values_than_are_counted_at_once():
+    values = np.random.default_rng(0).integers(0, 5000, 150_001).astype(np.uint16)
+    assert np.array_equal(percentiles(values, (1, 50, 99.8)), np.percentile(values, (1, 50, 99.8)))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
-from napari_annotrain.data.synthetic import cell_movie, cell_stack, cells, painted_cells, strokes
+from napari_annotrain.data.strokes import painted_cells, strokes
+from napari_annotrain.data.synthetic import cell_movie, cell_stack, cells
 
 MAKERS = [
     pytest.param(cells, {"shape": (120, 140), "n_cells": 8}, id="cells"),

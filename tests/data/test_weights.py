@@ -9,6 +9,7 @@ from napari_annotrain.data.weights import (
     balance_classes,
     border_weights,
     cell_borders,
+    cell_distances,
     cell_targets,
     class_borders,
     class_targets,
@@ -90,3 +91,29 @@ def test_two_strokes_are_not_taken_for_two_objects():
     assert not class_borders(target, 2, WeightSpec()).any()
     complete = class_targets(np.maximum(strokes, 1), [1, 2])
     assert class_borders(complete, 2, WeightSpec())[10, 13] > 1
+
+
+def test_the_cell_distance_is_highest_in_the_middle_of_every_cell_whatever_its_size():
+    labels = np.ones((40, 60), np.int32)
+    labels[10:15, 5:10], labels[10:25, 20:35] = 2, 10**6
+    distance = cell_distances(labels, cell_targets(labels))
+    assert not distance[labels == 1].any()
+    for cell, middle in ((2, (12, 7)), (10**6, (17, 27))):
+        assert distance[middle] == distance[labels == cell].max() == 1
+        assert (distance[labels == cell] > 0).all()
+
+
+def test_the_cell_distance_saturates_so_that_a_neck_between_wide_places_is_no_border():
+    labels = np.ones((100, 200), np.int32)
+    labels[10:90, 10:80] = labels[10:90, 120:190] = labels[38:62, 60:140] = 2
+    distance = cell_distances(labels, cell_targets(labels))
+    assert distance[50, 45] == distance[50, 100] == 1
+
+
+def test_touching_cells_each_have_a_summit_and_a_valley_between():
+    labels = np.ones((30, 40), np.int32)
+    labels[5:25, 5:20], labels[5:25, 20:35] = 2, 3
+    middle = cell_distances(labels, cell_targets(labels))[15]
+    assert middle[12] == 1
+    assert middle[27] == 1
+    assert middle[19:21].min() < 0.2

@@ -85,7 +85,9 @@ class FakeEngine:
             model = self._model(settings)
             for step in range(1, 4):
                 yield Step(step, 1 / step, 0.1 * step, step / 3)
-            yield Validated(3, 0.75, 0.2, 0.3, True)
+            yield Validated(1, 0.8, 0.2, 0.1, True)
+            yield Validated(2, 0.75, 0.2, 0.2, True)
+            yield Validated(3, 0.6, 0.2, 0.3, False)
             yield Checkpoint(3, model, None)
             if self.fail is not None:
                 raise self.fail

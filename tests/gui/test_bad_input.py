@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import zarr
 from qtpy.QtWidgets import QApplication, QDialog, QFileDialog
-from tests.command_line import IMAGE, LABELS, contents
+from tests.command_line import contents
 from tests.inference.test_segment import threshold_model
-from tests.spoilt import MODELS, bright_squares, is_one_sentence, spoil_model
+from tests.spoilt import IMAGE, LABELS, MODELS, STROKES, bright_squares, is_one_sentence, spoil_model, with_value
 
 from napari_annotrain.specs import PRESETS
 from napari_annotrain.store.models import save_model
@@ -78,16 +78,7 @@ def lab(person, tmp_path, monkeypatch):
     return Lab(person(), tmp_path, monkeypatch)
 
 
-def with_value(value, *where):
-    image = IMAGE.astype(np.float32)
-    image[where] = value
-    return image
-
-
 # --- training -------------------------------------------------------------------------------------------------------
-
-STROKES = np.zeros_like(LABELS)
-STROKES[:4, :8] = LABELS[:4, :8]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from napari_annotrain._napari import tally as tallying
 from napari_annotrain._napari.tally import Tally
 
 
-@pytest.fixture
-def layer(monkeypatch):
+@pytest.fixture(params=[np.uint8, np.uint16, np.int32, np.int64])
+def layer(request, monkeypatch):
     monkeypatch.setattr(tallying, "STRIP_PIXELS", 64)  # several strips a plane
-    return Labels(np.zeros((20, 32, 32), np.uint16))
+    return Labels(np.zeros((20, 32, 32), request.param))
 
 
 def truth(layer):

@@ -63,22 +63,30 @@ def test_tiles_give_exactly_what_the_whole_image_gives(name, precision):
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("preset", ["standard", "paper"])
-def test_the_larger_presets_are_exact_as_well(preset):
+def test_the_larger_presets_are_exact_as_well(preset, precision):
     net = PRESETS[preset].net
     stack = random_stack(net, (260, 330))
-    whole, tiled = (probabilities(random_model(net), stack, tile=tile) for tile in ("whole", 112))
+    whole, tiled = (probabilities(random_model(net), stack, tile=tile, precision=precision) for tile in ("whole", 112))
     assert np.abs(tiled - whole).max() <= 1e-5
     assert np.array_equal(tiled.argmax(0), whole.argmax(0))
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.sampled_from(["padded", "valid", "flat"]), st.integers(1, 70), st.integers(1, 70), st.integers(1, 64))
-def test_any_size_and_any_tile_give_what_the_whole_gives(name, height, width, tile):
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["padded", "valid", "flat"]),
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.integers(1, 64),
+    st.sampled_from(["float32", "bfloat16"]),
+)
+def test_any_size_and_any_tile_give_what_the_whole_gives(name, height, width, tile, precision):
     model = random_model(NETS[name])
     stack = random_stack(NETS[name], (height, width))
-    whole, tiled = probabilities(model, stack, tile="whole"), probabilities(model, stack, tile=tile)
+    whole, tiled = (probabilities(model, stack, tile=t, precision=precision) for t in ("whole", tile))
     assert np.abs(tiled - whole).max() <= 1e-5
+    assert np.array_equal(tiled.argmax(0), whole.argmax(0))
 
 
 @settings(max_examples=20, deadline=None)

@@ -114,3 +114,32 @@ def test_closing_the_generator_stops_the_run():
     with pytest.raises(StopIteration):
         next(events)
     assert torch.is_grad_enabled()
+
+
+def with_distance(model):
+    """The same with a cell distance that is 1 where the left half of the normalised image is above 0.5."""
+    head = model.weights["head.weight"]
+    net = model.card.net.model_copy(update={"outputs": 3})
+    weights = model.weights | {
+        "head.weight": torch.cat([head, head[1:] / 200]),
+        "head.bias": torch.cat([model.weights["head.bias"], torch.zeros(1)]),
+    }
+    return Model(model.card.model_copy(update={"net": net, "distances": ("cell distance",)}), weights)
+
+
+def test_distances_come_behind_the_probability_of_being_inside():
+    image, labels = draw_discs()
+    out, _ = run(with_distance(threshold_model("cells")), image, output="probabilities", tile=32)
+    assert out.shape == (2, 1, 1, *image.shape)
+    assert ((out[0, 0, 0] > 0.5) == (labels > 0)).mean() > 0.99
+    assert out[1].min() >= 0
+    assert out[1].max() <= 1
+    assert ((out[1, 0, 0] > 0.5) == (labels > 0)).mean() > 0.99
+
+
+def test_cells_that_are_nowhere_deep_are_no_cells():
+    image, _ = draw_discs()
+    model = with_distance(threshold_model("cells"))
+    assert len(np.unique(run(model, image)[0])) - 1 == 2
+    model.weights["head.weight"][2] = 0
+    assert not run(model, image)[0].any()

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.errors import AnnotrainError, is_out_of_memory
 from napari_annotrain.net import device
 
 
@@ -38,12 +38,14 @@ def test_precision_is_as_asked_or_what_the_processor_has(monkeypatch):
         (MemoryError(), True),
         (torch.OutOfMemoryError("CUDA out of memory"), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: not enough memory"), True),
+        (RuntimeError("could not allocate a memory object"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (ValueError("out of memory"), False),
     ],
 )
 def test_running_out_of_memory_is_told_from_other_errors(error, expected):
-    assert device.is_out_of_memory(error) is expected
+    assert is_out_of_memory(error) is expected
 
 
 def test_the_cpu_is_described_by_its_cores():

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from napari_annotrain.net import fused
+from napari_annotrain.net.device import choose_precision
 from napari_annotrain.net.fused import FusedUNet
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import PRESETS, NetSpec
@@ -36,13 +37,15 @@ def convolutions(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("convolutions")
+@pytest.mark.parametrize(("precision", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 3e-2)])
 @pytest.mark.parametrize("net", NETS.values(), ids=NETS)
-def test_it_gives_the_scores_of_the_network_it_was_made_from(net):
+def test_it_gives_the_scores_of_the_network_it_was_made_from(net, precision, tolerance):
     network = trained(net)
     image = torch.randn(2, net.channels, *[geometry(net).read_size(48)] * 2)
     with torch.inference_mode():
-        expected, found = network(image), FusedUNet(network)(image)
-    assert torch.allclose(found, expected, atol=1e-4 * float(expected.abs().max()))
+        expected, found = network(image), FusedUNet(network, precision)(image)
+    assert found.dtype == precision
+    assert torch.allclose(found.float(), expected, rtol=0, atol=tolerance * float(expected.abs().max()))
 
 
 @pytest.mark.usefixtures("convolutions")
@@ -67,3 +70,8 @@ def test_fused_convolutions_that_give_something_else_are_not_used(monkeypatch):
     monkeypatch.setattr(fused, "_pointwise", lambda x, *args: torch.zeros_like(x))
     assert not fused._fused_convolutions_work(torch.float32, "cpu")
     fused._fused_convolutions_work.cache_clear()
+
+
+@pytest.mark.skipif("bfloat16" not in str(choose_precision("auto", torch.device("cpu"))), reason="no bfloat16 here")
+def test_processors_with_bfloat16_instructions_use_the_fused_convolutions():
+    assert fused._fused_convolutions_work(torch.bfloat16, "cpu")

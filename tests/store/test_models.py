@@ -58,8 +58,9 @@ def test_training_states_survive_a_file(model, tmp_path, with_best):
     def copy():
         return {name: tensor.clone() for name, tensor in model.weights.items()}
 
+    highest = torch.ones(3, 2, 2) if with_best else None
     momenta = {"head.weight": {"step": torch.tensor(3.0), "exp_avg": torch.ones(2, 2, 1, 1)}}
-    state = TrainingState(3, 1.25, copy(), copy(), momenta, copy() if with_best else None, 0.5)
+    state = TrainingState(3, 1.25, copy(), copy(), momenta, copy() if with_best else None, 0.5, highest)
     out = tmp_path / "m.safetensors"
     assert load_state(out) is None
     save_state(state.tensors(), model.card, TrainSpec(seed=4), out)
@@ -69,6 +70,7 @@ def test_training_states_survive_a_file(model, tmp_path, with_best):
     assert (loaded.step, loaded.seconds, loaded.best_score) == (3, 1.25, 0.5)
     assert (card, spec) == (model.card, TrainSpec(seed=4))
     assert (loaded.best is not None) is with_best
+    assert loaded.highest is None if highest is None else torch.equal(loaded.highest, highest)
     assert torch.equal(loaded.optimiser["head.weight"]["exp_avg"], momenta["head.weight"]["exp_avg"])
 
 

@@ -11,6 +11,7 @@ from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.training.trainer import fit
 from tests.conftest import draw_discs
+from tests.training.test_kept import confusion
 
 
 def last_checkpoint(events):
@@ -85,13 +86,13 @@ def test_a_closed_generator_leaves_a_checkpoint_to_go_on_from(dataset, tiny_net,
     assert same(last_checkpoint(fit(dataset, tiny_net, tiny_spec, state=last.state)).model, whole.model)
 
 
-def test_the_best_model_by_validation_is_kept(large_dataset, tiny_net, tiny_spec, monkeypatch):
+def test_a_model_that_validation_knows_to_be_better_is_kept(large_dataset, tiny_net, tiny_spec, monkeypatch):
     monkeypatch.setattr("napari_annotrain.training.trainer.STEPS_BETWEEN_VALIDATIONS", 1)
-    scores = iter([0.5, 0.9, 0.1, 0.2, 0.3, 0.4])
-    monkeypatch.setattr("napari_annotrain.training.validate.score", lambda *a: (next(scores), 1.0))
+    right = iter([50, 90, 10, 20, 30, 40])  # of 100 pixels of either class in each of 4 blocks
+    monkeypatch.setattr("napari_annotrain.training.validate.score", lambda *a: (confusion([next(right)] * 4), 1.0))
     monkeypatch.setattr("napari_annotrain.training.trainer.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     events = list(fit(large_dataset, tiny_net, tiny_spec))
-    assert [e.best for e in events if isinstance(e, Validated)] == [True, True, False, False, False, False]
+    assert [e.kept for e in events if isinstance(e, Validated)] == [True, True, False, False, False, False]
     at_2 = next(e for e in events if isinstance(e, Checkpoint) and e.step == 2)
     assert same(events[-1].model, at_2.state.average)
     assert not same(events[-1].model, events[-1].state.average)
@@ -152,3 +153,19 @@ def test_it_learns_discs_within_seconds(large_dataset, net):
     spec = TrainSpec(seconds=None, steps=60, patch=48, batch=4, device="cpu", precision="float32")
     scores = [e.score for e in fit(large_dataset, net, spec) if isinstance(e, Validated)]
     assert scores[-1] > 0.9
+
+
+def test_a_network_for_cells_learns_how_deep_inside_a_pixel_lies(tiny_net, tiny_spec):
+    image, labels = draw_discs()
+    annotated = AnnotatedImage(Stack.of(image), Stack.of(labels), dense=True)
+    spec = tiny_spec.model_copy(update={"steps": 60, "learning_rate": 1e-2, "averaging": 0.9})
+    dataset = build_dataset([annotated], "cells", spec)
+    net = tiny_net.model_copy(update={"outputs": 3})
+    weights = last_checkpoint(fit(dataset, net, spec)).model
+    network = UNet(net)
+    network.load_state_dict(weights)
+    read = torch.from_numpy(dataset.normalisations[0].apply(image[None]))[None, :, :32, :32]
+    with torch.no_grad():
+        distance = network.eval()(read)[0, 2]
+    truth = torch.from_numpy(dataset.areas[0].distance[:32, :32])
+    assert torch.corrcoef(torch.stack([distance.flatten(), truth.flatten()]))[0, 1] > 0.6

@@ -21,3 +21,18 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     with tempfile.TemporaryFile(prefix="annotrain-") as file:
         file.truncate(n_bytes)
         return np.memmap(file, dtype=np.dtype(dtype), mode="r+", shape=shape)
+
+
+def as_tzyx(array: npt.NDArray[Any], axes: str) -> npt.NDArray[Any]:
+    """View of a label array, or of a stack of them, as (..., T, Z, Y, X); writing to it writes to the array.
+
+    `axes` names the last dimensions of the array; a C among them must have length 1.
+    """
+    lead = array.ndim - len(axes)
+    if "C" in axes:
+        array = np.squeeze(array, axis=lead + axes.index("C"))
+        axes = axes.replace("C", "")
+    order = [*range(lead), *(lead + axes.index(a) for a in "TZYX" if a in axes)]
+    view = array.transpose(order)
+    missing = tuple(lead + i for i, a in enumerate("TZYX") if a not in axes)
+    return np.expand_dims(view, missing)

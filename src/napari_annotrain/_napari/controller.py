@@ -11,7 +11,8 @@ from napari_annotrain._napari.live import ViewWatch
 from napari_annotrain._napari.paint_flow import PaintFlow
 from napari_annotrain._napari.predict_flow import PredictFlow
 from napari_annotrain._napari.roster import Roster
-from napari_annotrain._napari.runs import Ready, warm_up
+from napari_annotrain._napari.run_events import Ready
+from napari_annotrain._napari.runs import warm_up
 from napari_annotrain._napari.seam_flow import SeamFlow
 from napari_annotrain._napari.tally import Tally
 from napari_annotrain._napari.train_flow import TrainFlow

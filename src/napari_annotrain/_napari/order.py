@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari import engine
-from napari_annotrain._napari.runs import Piece
+from napari_annotrain._napari.pieces import Piece
 from napari_annotrain._napari.view import region_of
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK
 from napari_annotrain.errors import AnnotrainError

@@ -1,7 +1,6 @@
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
-from napari_annotrain._napari.colours import next_cell, set_colours
+from napari_annotrain._napari.colours import next_cell
 from napari_annotrain._napari.present import NEXT_CELL
 from napari_annotrain.session import what_next
 
@@ -14,16 +13,14 @@ class PaintFlow:
 
     def __init__(self, controller: "Controller") -> None:
         self._c = controller
-        self._coloured: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # for which target
 
     def colour(self) -> None:
-        """Give every annotation its colours, once for each target; the user may change them afterwards."""
+        """Give every annotation the colours of the target."""
         target = self._c.session.target
         painted = [self._c.roster.annotation(image) for image, _ in self._c.roster.candidates()]
         for labels in (*painted, self._c.annotation):
-            if labels is not None and self._coloured.get(labels) != target:
-                self._coloured[labels] = target
-                set_colours(labels, target == "cells", annotation=True)
+            if labels is not None:
+                self._c.roster.colour(labels, target == "cells")
 
     def new_annotation(self) -> None:
         """Make a layer to paint on, choose it and take up the brush with the first class."""

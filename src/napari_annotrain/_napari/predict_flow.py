@@ -2,7 +2,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari.order import Order, order
 from napari_annotrain._napari.progress import WORDS, Progress
-from napari_annotrain._napari.runs import Advanced, LeftOut, prediction
+from napari_annotrain._napari.run_events import Advanced, LeftOut
+from napari_annotrain._napari.runs import prediction
 from napari_annotrain._napari.sink import Sink
 from napari_annotrain._napari.view import is_inside, region_of
 from napari_annotrain._qt.lane import Run
@@ -78,14 +79,26 @@ class PredictFlow:
 
     # -- commands -----------------------------------------------------------------------------------------------
 
+    def may_start(self) -> bool:
+        """Whether nothing else goes on.
+
+        Raises
+        ------
+        AnnotrainError
+            There is no image or no model.
+        """
+        if self._c.session.activity != "idle":
+            return False
+        reason = why_not_predict(self._c.facts())
+        if reason:
+            raise AnnotrainError(reason)
+        return True
+
     def start(self, what: str) -> None:
         """Predict the view, the slice, the stack or all images."""
         c = self._c
-        if c.session.activity != "idle":
+        if not self.may_start():
             return
-        reason = why_not_predict(c.facts())
-        if reason:
-            raise AnnotrainError(reason)
         assert c.session.model is not None
         wanted = order(c, what, c.session.model.model, c.session.predict)
         c.session.activity = "predicting"

@@ -1,13 +1,13 @@
-import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari.order import Order, order
-from napari_annotrain._napari.runs import Advanced, Piece, Previewed
+from napari_annotrain._napari.run_events import Advanced, Previewed
+from napari_annotrain._napari.runs import Request
 from napari_annotrain._napari.sink import Sink
 from napari_annotrain._qt.predict import VIEW
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event
-from napari_annotrain.specs import PredictSpec
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -18,25 +18,6 @@ FIRST_SECONDS = 3.0
 GROWTH, LIVE_SECONDS = 1.6, 5.0
 #: Predicting the view takes at most this share of the time.
 SHARE = 0.1
-
-
-class Requests:
-    """Hands what the window wants predicted to the thread that trains; the newest wins."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._wanted: tuple[Any, tuple[Piece, ...], PredictSpec] | None = None
-
-    def put(self, model: Any, pieces: tuple[Piece, ...], spec: PredictSpec) -> None:
-        """Ask for this; what nobody has taken yet is forgotten."""
-        with self._lock:
-            self._wanted = model, pieces, spec
-
-    def take(self) -> tuple[Any, tuple[Piece, ...], PredictSpec] | None:
-        """What is wanted, once."""
-        with self._lock:
-            wanted, self._wanted = self._wanted, None
-            return wanted
 
 
 class Previews:
@@ -51,7 +32,7 @@ class Previews:
 
     def begin(self) -> None:
         """Forget an earlier training."""
-        self.requests = Requests()
+        self.requests: deque[Request] = deque(maxlen=1)
         self._sink: Sink | None = None
         self._order: Order | None = None
         self._next, self._under_way = FIRST_SECONDS, False
@@ -74,7 +55,7 @@ class Previews:
         self._next = max(seconds * GROWTH, seconds + LIVE_SECONDS)
         if c.predict.live:
             self._next = seconds + LIVE_SECONDS
-        self.requests.put(model, tuple(self._order.pieces), spec)
+        self.requests.append((model, tuple(self._order.pieces), spec))
 
     def take(self, event: Event) -> None:
         """Read one event of the training."""

@@ -1,6 +1,6 @@
 import time
 
-from napari_annotrain._napari.runs import Advanced, LeftOut, Measuring
+from napari_annotrain._napari.run_events import Advanced, LeftOut, Measuring
 from napari_annotrain._qt.layout import duration, time_left
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK, VIEW
 from napari_annotrain.events import Event, Failed, Note, Started

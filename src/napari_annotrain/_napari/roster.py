@@ -6,10 +6,10 @@ import numpy as np
 from napari.layers import Image, Labels, Shapes
 
 from napari_annotrain._napari import layers
-from napari_annotrain._napari.arrays import empty
+from napari_annotrain._napari.arrays import as_tzyx, empty
 from napari_annotrain._napari.cell_ids import CellIds
 from napari_annotrain._napari.colours import set_colours
-from napari_annotrain._napari.runs import Measured, as_tzyx
+from napari_annotrain._napari.pieces import Measured
 from napari_annotrain.axes import parse_axes
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
@@ -29,6 +29,7 @@ class Roster:
         self._axes: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
         self._made: WeakKeyDictionary[Image, dict[str, ReferenceType[Any]]] = WeakKeyDictionary()
         self._measured: WeakKeyDictionary[Image, Measured] = WeakKeyDictionary()
+        self._coloured: WeakKeyDictionary[Labels, bool] = WeakKeyDictionary()  # as single cells, or not
         self._results: WeakKeyDictionary[Any, CellIds] = WeakKeyDictionary()  # the predictions made here
         self._left_out: WeakSet[Image] = WeakSet()
         self.blank: WeakSet[Labels] = WeakSet()  # made here and empty then: nothing to count
@@ -113,11 +114,17 @@ class Roster:
         axes = self.axes(image)
         blank = empty(layers.label_shape(image, axes), np.uint16)  # room for 65,535 cells
         layer = Labels(blank, name=f"{image.name} annotation", opacity=0.65, **layers.placement(image, axes))
-        set_colours(layer, single_cells, annotation=True)
+        self.colour(layer, single_cells)
         self.blank.add(layer)
         self.pair(image, layer)
         self.viewer.add_layer(layer)
         return layer
+
+    def colour(self, annotation: Labels, single_cells: bool) -> None:
+        """Give an annotation its colours, once for each target; the user may change them afterwards."""
+        if self._coloured.get(annotation) != single_cells:
+            self._coloured[annotation] = single_cells
+            set_colours(annotation, single_cells, annotation=True)
 
     def new_regions(self, image: Image) -> Shapes:
         """Add a layer to draw complete regions on, or find the one there is."""

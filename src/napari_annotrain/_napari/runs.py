@@ -1,7 +1,8 @@
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -9,122 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_annotrain._napari import colours, engine
-from napari_annotrain._napari.cell_ids import CellIds, Write
+from napari_annotrain._napari.cell_ids import Write
+from napari_annotrain._napari.pieces import Piece
+from napari_annotrain._napari.run_events import Advanced, LeftOut, Measuring, Previewed, Ready
 from napari_annotrain._napari.view import Region
+from napari_annotrain._qt.job import sentence
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Computed, Done, Event, Note, Step, TileDone
 from napari_annotrain.specs import PredictSpec, TrainSpec
 
+log = logging.getLogger("napari_annotrain")
+#: A model, what it should predict, and how.
+Request = tuple[Any, Sequence[Piece], PredictSpec]
 #: Measuring the intensity range of more pixels takes long enough to be told.
 LARGE_IMAGE = 1 << 24
-
-
-@dataclass(frozen=True)
-class Ready(Event):
-    """The engine is loaded: devices as (value, words), and the names of the shipped models."""
-
-    devices: Sequence[tuple[str, str]]
-    bases: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Advanced(Event):
-    """A region of one of several images is written.
-
-    Attributes
-    ----------
-    piece, pieces
-        Which image of how many, from 0.
-    done, total
-        Regions of this image finished, and in all.
-    n_cells
-        Different cells found in all images so far; None when single cells were not asked for.
-    """
-
-    piece: int
-    pieces: int
-    done: int
-    total: int
-    n_cells: int | None
-
-
-@dataclass(frozen=True)
-class Measuring(Event):
-    """The intensity range of a large image is being measured, which takes a while."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class LeftOut(Event):
-    """One of several images cannot be predicted, and why; the others go on."""
-
-    piece: int
-    name: str
-    why: str
-
-
-@dataclass
-class Measured:
-    """The intensity range of one image, so that view, slice and stack agree."""
-
-    data: Any = None
-    how: Any = None
-    value: Any = None
-
-    def holds(self, model: Any, stack: Stack) -> bool:
-        """Whether it was measured before, for this model or one that measures alike."""
-        return self.data is stack.array and self.how == _how_measured(model)
-
-    def of(self, api: Any, model: Any, stack: Stack) -> Any:
-        """What was measured before, or measure it now."""
-        if not self.holds(model, stack):
-            self.value = api.measure_normalisation(model, stack)
-            self.data, self.how = stack.array, _how_measured(model)
-        return self.value
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One image to predict.
-
-    Attributes
-    ----------
-    region
-        The part that is wanted; None for everything.
-    canvas
-        Where the result is written, by the worker: (T, Z, Y, X), or (K, T, Z, Y, X) for probabilities.
-    ids
-        What is known of the ids in the canvas; used for cells only.
-    """
-
-    stack: Stack
-    region: Region | None
-    canvas: npt.NDArray[Any] = field(repr=False)
-    measured: Measured = field(repr=False, default_factory=Measured)
-    ids: CellIds = field(repr=False, default_factory=CellIds)
-
-
-def _how_measured(model: Any) -> Any:
-    return model.card.normalise, model.card.training_range
-
-
-@dataclass(frozen=True)
-class Previewed(Event):
-    """A prediction in the middle of a training has ended.
-
-    Attributes
-    ----------
-    seconds
-        Training time so far.
-    cost
-        Seconds that the prediction took.
-    """
-
-    seconds: float
-    cost: float
 
 
 def warm_up() -> Iterator[Event]:
@@ -142,36 +43,41 @@ def training(
     base: Any,
     spec: TrainSpec,
     class_names: Mapping[int, str],
-    take_request: Callable[[], tuple[Any, Sequence[Piece], PredictSpec] | None] = lambda: None,
+    requests: deque[Request],
 ) -> Iterator[Event]:
-    """Train, and give the memory back however it ends; between two steps, predict what is asked for meanwhile."""
+    """Train, and give the memory back however it ends; between two steps, predict what is asked for meanwhile.
+
+    Parameters
+    ----------
+    requests
+        Where the window puts what it wants predicted; at most one waits.
+    """
     api = engine.load()
     try:
         run = api.iter_training(
             images, target=target, preset=preset, base=base, spec=spec, class_names=dict(class_names)
         )
-        seconds = 0.0
         with closing(run) as events:
             for event in events:
                 yield event
-                if not isinstance(event, Step):
-                    continue
-                seconds = event.seconds
-                if (wanted := take_request()) is not None:
-                    yield from _preview(api, *wanted, seconds)
+                if requests and isinstance(event, Step):
+                    yield from _preview(api, requests.pop(), event.seconds)
     finally:
         api.release_memory()
 
 
-def _preview(api: Any, model: Any, pieces: Sequence[Piece], spec: PredictSpec, seconds: float) -> Iterator[Event]:
+def _preview(api: Any, request: Request, seconds: float) -> Iterator[Event]:
     """Predict in the middle of a training, which goes on whatever becomes of it."""
     began = time.perf_counter()
     try:
-        for event in _pieces(api, model, pieces, spec):
+        for event in _pieces(api, *request):
             if isinstance(event, Advanced):
                 yield event
-    except (AnnotrainError, RuntimeError, MemoryError, OSError) as error:
-        yield Note(f"What you see could not be predicted while training: {error}")
+    except Exception as error:  # the training goes on
+        if not isinstance(error, AnnotrainError):
+            log.exception("What the window shows could not be predicted while training.")
+            api.release_memory()
+        yield Note(f"What you see could not be predicted while training: {sentence(error)}")
     yield Previewed(seconds, time.perf_counter() - began)
 
 
@@ -243,18 +149,3 @@ def seam_check(model: Any, stack: Stack, spec: PredictSpec, t: int, z: int) -> I
         yield Done(str(api.check_seams(model, stack, spec, t, z)))
     finally:
         api.release_memory()
-
-
-def as_tzyx(array: npt.NDArray[Any], axes: str) -> npt.NDArray[Any]:
-    """View of a label array, or of a stack of them, as (..., T, Z, Y, X); writing to it writes to the array.
-
-    `axes` names the last dimensions of the array; a C among them must have length 1.
-    """
-    lead = array.ndim - len(axes)
-    if "C" in axes:
-        array = np.squeeze(array, axis=lead + axes.index("C"))
-        axes = axes.replace("C", "")
-    order = [*range(lead), *(lead + axes.index(a) for a in "TZYX" if a in axes)]
-    view = array.transpose(order)
-    missing = tuple(lead + i for i, a in enumerate("TZYX") if a not in axes)
-    return np.expand_dims(view, missing)

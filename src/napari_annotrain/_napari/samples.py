@@ -49,11 +49,11 @@ def _annotated(
     name: str, image: npt.NDArray[np.uint16], labels: npt.NDArray[np.uint16], where: dict[str, Any]
 ) -> list[LayerData]:
     """Image and annotation layers; of a stack or a movie, the plane in the middle is annotated."""
-    from napari_annotrain.data import synthetic
+    from napari_annotrain.data.strokes import strokes
 
     annotation = np.zeros(labels.shape, np.uint16)
     middle = (labels.shape[0] - 1) // 2 if labels.ndim == 3 else ...
-    annotation[middle] = synthetic.strokes(labels[middle])
+    annotation[middle] = strokes(labels[middle])
     low, high = np.percentile(image, (1, 99.8))
     return [
         (image, {"name": name, "contrast_limits": (float(low), float(high)), **where}, "image"),

@@ -5,7 +5,6 @@ from napari_annotrain._napari.view import region_of
 from napari_annotrain._qt.lane import Run
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Done, Event, Failed
-from napari_annotrain.session import why_not_predict
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -20,11 +19,8 @@ class SeamFlow:
     def start(self) -> None:
         """Say whether tiles leave seams in the plane that is shown."""
         c = self._c
-        if c.session.activity != "idle":
+        if not c.predict.may_start():
             return
-        reason = why_not_predict(c.facts())
-        if reason:
-            raise AnnotrainError(reason)
         assert c.image is not None
         assert c.session.model is not None
         stack, model, spec = c.roster.stack(c.image), c.session.model.model, c.session.predict

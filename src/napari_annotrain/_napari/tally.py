@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from qtpy.QtCore import QObject, QTimer, Signal
 
 #: Longest count at a time, so that painting never waits for it.
@@ -116,7 +117,19 @@ class Tally(QObject):
         *plane, k = strip
         rows = slice(k * self._height, (k + 1) * self._height)
         values = np.asarray(self._layer.data[(*plane, rows)])
-        found = np.unique(values[values != 0], return_counts=True) if values.any() else ((), ())
-        self._strips[strip] = {int(value): int(n) for value, n in zip(*found, strict=True)}
+        self._strips[strip] = _pixels_by_value(values)
         if self._strips[strip]:
             self._touched.add(strip)
+
+
+def _pixels_by_value(values: npt.NDArray[np.integer]) -> dict[int, int]:
+    """Pixels of each value but 0."""
+    if not values.any():
+        return {}
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:  # ten times faster than sorting
+        counts = np.bincount(values.ravel())
+        counts[0] = 0
+        found = np.flatnonzero(counts)
+        return dict(zip(found.tolist(), counts[found].tolist(), strict=True))
+    ids, n = np.unique(values[values != 0], return_counts=True)
+    return dict(zip(ids.tolist(), n.tolist(), strict=True))

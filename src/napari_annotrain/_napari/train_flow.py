@@ -1,3 +1,4 @@
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ class TrainFlow(TrainSettings):
     def __init__(self, controller: "Controller") -> None:
         super().__init__(controller)
         self._previews = Previews(controller)
+        self._numbers = count(1)
         self._forget_run()
 
     def _forget_run(self) -> None:
@@ -53,7 +55,7 @@ class TrainFlow(TrainSettings):
         c.say("Preparing to train ...")
         c.lane.start(
             Run(
-                lambda: training(*args, names, self._previews.requests.take),
+                lambda: training(*args, names, self._previews.requests),
                 c.guarded(self._begin),
                 c.guarded(self._on_event),
                 c.guarded(self._on_end),
@@ -90,7 +92,7 @@ class TrainFlow(TrainSettings):
                 self._step = event
                 self._show_step(event)
             case Validated():
-                self._score = event.score if self._score is None else max(self._score, event.score)
+                self._score = event.score if event.kept else self._score
                 if self._c.panel is not None:
                     self._c.panel.train.loss_plot.add_score(event.seconds, event.score)
             case Checkpoint():
@@ -119,7 +121,7 @@ class TrainFlow(TrainSettings):
         if model is None:
             return False
         session = self._c.session
-        session.keep(Trained(f"model {len(session.models) + 1}", model, self._score))
+        session.keep(Trained(f"model {next(self._numbers)}", model, self._score))
         return True
 
     def _on_end(self, stopped: bool) -> None:

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
 
 _LAST = "my last model"
+#: Shipped model to start from, by target.
+PROPOSED: dict[str, str] = {"cells": "cells-2d"}
 
 
 class TrainSettings:
@@ -48,14 +50,14 @@ class TrainSettings:
         return {NOTHING: "", LAST_MODEL: _LAST}.get(base, base)
 
     def choose_base(self) -> None:
-        """Go on from the last model where it learnt the same thing; else start from nothing."""
+        """Go on from the last model where it learnt the same thing; else from what the package knows, or nothing."""
         session = self._c.session
         model = session.model
-        fits = model is not None and model.model.card.target == session.target
-        if fits:
+        proposed = PROPOSED.get(session.target, NOTHING)
+        if model is not None and model.model.card.target == session.target:
             session.base = LAST_MODEL
-        elif session.base == LAST_MODEL:
-            session.base = NOTHING
+        else:
+            session.base = proposed if proposed in self.bases else NOTHING
         self._offer_bases()
 
     def set_base(self, name: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Qt, Signal
 
-from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.errors import AnnotrainError, is_out_of_memory
 from napari_annotrain.events import Event, Failed
 
 #: Added to the niceness of a job's thread on Linux, so that painting stays fluent while both cores train.
@@ -141,23 +141,13 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, AnnotrainError):
         return str(error)
     text = " ".join(str(error).split())
-    if _is_out_of_memory(error, text):
+    if is_out_of_memory(error):
         return "Not enough memory: choose a smaller batch, patch or tile in the settings, or close other programs."
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "torch":
         return "PyTorch is not installed: install it (pip install torch) to train and predict; painting works without."
     if len(text) > 200:
         text = text[:200] + " ..."
     return f"{type(error).__name__}: {text} (details in the log)"
-
-
-def _is_out_of_memory(error: BaseException, text: str) -> bool:
-    # torch raises OutOfMemoryError on a GPU and a plain RuntimeError on the CPU
-    words = ("out of memory", "not enough memory", "can't allocate memory", "alloc_cpu")
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and any(word in text.lower() for word in words))
-    )
 
 
 def lower_priority() -> None:

@@ -68,18 +68,19 @@ class LossPlot(QWidget):
         if self._curves is None:
             self._create()
         assert self._curves is not None
-        for curve, (times, values) in zip(self._curves, (self.loss, self.score), strict=True):
-            curve.setData(times, values)
+        times, losses = self.loss
+        largest = max([1.0, *losses])  # a sum of several losses starts above 1
+        self._curves[0].setData(times, [loss / largest for loss in losses])
+        self._curves[1].setData(*self.score)
         self._words.setText(self._legend())
 
     def _legend(self) -> str:
         """What the colours mean, with the latest values."""
         loss = f" {self.loss[1][-1]:.2f}" if self.loss[1] else ""
-        score = f" {self.score[1][-1]:.2f}" if self.score[1] else ""
-        return (
-            f"<span style='color:{LOSS_COLOUR}'>■</span> loss{loss} &nbsp; "
-            f"<span style='color:{SCORE_COLOUR}'>■</span> validation score{score}"
-        )
+        words = f"<span style='color:{LOSS_COLOUR}'>■</span> loss{loss}"
+        if self.score[1]:
+            words += f" &nbsp; <span style='color:{SCORE_COLOUR}'>■</span> validation score {self.score[1][-1]:.2f}"
+        return words
 
     def _schedule(self) -> None:
         if not self._timer.isActive():

@@ -83,10 +83,15 @@ class PredictStep(QWidget):
 
     def set_progress(self, done: int, total: int, text: str) -> None:
         """Show how far it is; `text` stands in the bar."""
-        self.progress_bar.setRange(0, max(total, 1))
-        self.progress_bar.setValue(done)
-        self.progress_bar.setFormat(text.replace("%", "%%"))
-        self.progress_bar.setTextVisible(bool(text))
+        bar, words = self.progress_bar, text.replace("%", "%%")
+        if bar.maximum() != max(total, 1):  # each of these repaints the window at once, changed or not
+            bar.setRange(0, max(total, 1))
+        if bar.value() != done:
+            bar.setValue(done)
+        if bar.format() != words:
+            bar.setFormat(words)
+        if bar.isTextVisible() != bool(text):
+            bar.setTextVisible(bool(text))
 
     def set_running(self, why_not_predict: str, why_not_all: str, why_not_cancel: str) -> None:
         """Enable what can be done now; what cannot says why."""

@@ -1,8 +1,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from napari_annotrain.api.memory import is_memory_short
-from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.errors import AnnotrainError, is_out_of_memory
 
 
 class Failures:
@@ -27,7 +26,7 @@ class Failures:
         except (AnnotrainError, MemoryError, RuntimeError) as error:
             if isinstance(error, AnnotrainError):
                 text = str(error)
-            elif is_memory_short(error):
+            elif is_out_of_memory(error):
                 text = f"There is not enough memory for {name}: close other programs or give a smaller tile."
             else:
                 raise

@@ -67,7 +67,7 @@ def make_plan(
     dataset = build_dataset(
         images, cast("Target", target), spec, released, skip_bad=skip_bad, context_px=_window_px(net, spec)
     )
-    shape = {"channels": dataset.images[0].stack.n_channels, "outputs": len(dataset.classes)}
+    shape = {"channels": dataset.images[0].stack.n_channels, "outputs": len(dataset.classes) + len(dataset.distances)}
     net = net.model_copy(update=shape)
     if card is not None and (net != card.net or dataset.classes != card.classes):
         raise AnnotrainError(
@@ -100,6 +100,7 @@ def _make_card(
         net=net,
         classes=dataset.classes,
         class_names={v: known[v] for v in dataset.classes},
+        distances=dataset.distances,
         normalise=spec.normalise,
         training_range=tuple(zip(ranges.low, ranges.high, strict=True)) if spec.normalise.scope == "training" else (),
         cell_diameter_px=dataset.cell_diameter_px,

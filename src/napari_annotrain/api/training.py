@@ -77,7 +77,7 @@ def train(
 
     Returns
     -------
-    The best model: by validation where some annotation could be kept for it, else the latest.
+    The latest model, unless validation shows that an earlier one was better (`training.kept`).
 
     Raises
     ------
@@ -154,7 +154,7 @@ def _with_cards(plan: Plan) -> Generator[Event]:
         for event in events:
             if isinstance(event, Started):
                 card = _with_provenance(card, device=event.device, precision=event.precision)
-            elif isinstance(event, Validated) and event.best:
+            elif isinstance(event, Validated) and event.kept:
                 scores = {"validation_iou": round(event.score, 4), "validation_step": event.step}
             elif isinstance(event, Checkpoint):
                 progress = {"steps": event.state.step, "seconds": round(event.state.seconds, 1)}

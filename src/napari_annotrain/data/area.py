@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_annotrain.data.annotation import PlaneBox
-from napari_annotrain.data.weights import TargetMap, WeightMap
+from napari_annotrain.data.weights import DistanceMap, TargetMap, WeightMap
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Area:
         (Y, X) class index, IGNORE where not annotated.
     weight
         (Y, X) weight of the annotated pixels, mean about 1.
+    distance
+        (Y, X) how deep inside its cell a pixel lies, 0 to 1 (`weights.cell_distances`); None for classes.
     held_out
         (Y, X) True in validation blocks; never trained on.
     """
@@ -35,3 +37,4 @@ class Area:
     target: TargetMap = field(repr=False)
     weight: WeightMap = field(repr=False)
     held_out: npt.NDArray[np.bool_] = field(repr=False)
+    distance: DistanceMap | None = field(default=None, repr=False)

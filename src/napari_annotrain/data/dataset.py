@@ -21,6 +21,7 @@ from napari_annotrain.data.weights import (
     IGNORE,
     balance_classes,
     cell_borders,
+    cell_distances,
     cell_targets,
     class_borders,
     class_targets,
@@ -78,6 +79,11 @@ class AnnotatedDataset:
     def n_annotated(self) -> tuple[int, ...]:
         """Annotated pixels of each class, validation included."""
         return tuple(sum(int((a.target == k).sum()) for a in self.areas) for k in range(len(self.classes)))
+
+    @property
+    def distances(self) -> tuple[str, ...]:
+        """Names of the distance maps beside the class of each pixel: one for cells, none for classes."""
+        return () if self.areas[0].distance is None else ("cell distance",)
 
     @property
     def has_validation(self) -> bool:
@@ -211,14 +217,16 @@ def _make_area(
     released: Collection[str],
 ) -> Area:
     t, z, box = place
+    distance = None
     if target == "cells":
         goal = cell_targets(labels)
         weight = cell_borders(labels, goal, spec.weights)
+        distance = cell_distances(labels, goal)
     else:
         goal = class_targets(labels, values)
         weight = class_borders(goal, len(values), spec.weights)
     held_out = is_validation(key, t, z, box, spec.validation, released) & (goal != IGNORE)
-    return Area(image, key, t, z, box, goal, weight, held_out)
+    return Area(image, key, t, z, box, goal, weight, held_out, distance)
 
 
 def _with_balance(area: Area, balance: npt.NDArray[np.float32]) -> Area:

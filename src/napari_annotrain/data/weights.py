@@ -13,8 +13,11 @@ from napari_annotrain.specs import WeightSpec
 IGNORE = -1
 TargetMap = npt.NDArray[np.int16]
 WeightMap = npt.NDArray[np.float32]
+DistanceMap = npt.NDArray[np.float32]
 #: The extra weight is taken as 0 where d1 + d2 exceeds this many sigma (exp(-4.5) = 0.01).
 FAR_SIGMAS = 3.0
+#: Deeper inside a cell than this, in px, the distance to its border counts as complete.
+DEEP_PX = 10.0
 
 
 def class_targets(labels: Labels, values: Sequence[int]) -> TargetMap:
@@ -36,6 +39,29 @@ def cell_targets(labels: Labels) -> TargetMap:
         touching = (here != there) & (here > BACKGROUND) & (there > BACKGROUND)
         _neighbours(target, axis)[0][touching] = 0
     return target
+
+
+def cell_distances(labels: Labels, target: TargetMap) -> DistanceMap:
+    """How deep inside its cell each pixel lies: 0 outside, 1 at the deepest place of a small cell or `DEEP_PX` deep.
+
+    The cell distance of Scherr et al. 2020 (PLoS ONE 15:e0243219) is divided by its maximum over the cell, so that
+    cells of any size have an equally high summit. Here it also saturates: a large cell of changing width would
+    otherwise have a summit at each of its wide places.
+
+    Parameters
+    ----------
+    labels
+        (Y, X) annotation, one value a cell.
+    target
+        Of `cell_targets`: where 1, inside a cell and not between two that touch.
+    """
+    inside = target == 1
+    depth = np.asarray(ndi.distance_transform_edt(inside), np.float32)
+    _, ids = np.unique(labels, return_inverse=True)
+    ids = ids.reshape(labels.shape)
+    deepest = np.zeros(ids.max() + 1, np.float32)
+    np.maximum.at(deepest, ids[inside], depth[inside])
+    return np.where(inside, np.minimum(depth / np.clip(deepest, 1, DEEP_PX)[ids], 1), 0).astype(np.float32)
 
 
 def border_weights(

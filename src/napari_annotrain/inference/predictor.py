@@ -17,7 +17,8 @@ from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.tiles.grid import Box, Tile, read_mirrored
 
 #: What is made of the network's scores where they are computed, so that no more than that is copied from a GPU:
-#: the index of the likeliest class (of equal ones the first), the probability of the second class, or of all.
+#: the index of the likeliest class (of equal ones the first); or the probability of being inside a cell and the
+#: distances that part cells; or the probabilities of all classes, and the distances.
 Decoding = Literal["classes", "inside", "probabilities"]
 
 
@@ -55,8 +56,8 @@ class Scores:
     write
         (Y, X) slices in the image.
     values
-        (Y, X) uint8 class indices, (Y, X) float32 probabilities of the second class, or (K, Y, X) float32
-        probabilities with sum 1 over K; see `Decoding`.
+        (Y, X) uint8 class indices; or float32 (1 + D, Y, X) probability of the second class and D distances, or
+        (K + D, Y, X) probabilities with sum 1 over K, and distances; see `Decoding`.
     invalid
         (Y, X) True where the image was not finite; None where all of it was.
     """
@@ -76,6 +77,7 @@ class Predictor:
         self.device = choose_device(spec.device)
         self.precision = choose_precision(spec.precision, self.device)
         self.geometry = geometry(model.card.net)
+        self._n_classes = len(model.card.classes)
         self._network = FusedUNet(model.network(self.device), self.precision)
 
     def read(self, stack: Stack, normalisation: Normalisation, t: int, z: int, tile: Tile) -> Patch:
@@ -103,11 +105,13 @@ class Predictor:
             image = patch.image.to(self.device, non_blocking=True)
             scores = self._network(image, margin=self.geometry.crop)[0]
             y, x = (slice(s.start - self.geometry.crop, s.stop - self.geometry.crop) for s in patch.tile.crop)
-            values = _decode(scores[:, y, x], decoding).cpu().contiguous().numpy()
+            values = _decode(scores[:, y, x], decoding, self._n_classes).cpu().contiguous().numpy()
         return Scores(patch.t, patch.z, patch.tile.write, values, patch.invalid)
 
 
-def _decode(scores: torch.Tensor, decoding: Decoding) -> torch.Tensor:
+def _decode(scores: torch.Tensor, decoding: Decoding, n_classes: int) -> torch.Tensor:
+    distances = scores[n_classes:].float().clamp(0, 1)
+    scores = scores[:n_classes]
     if decoding == "classes" and len(scores) <= 256:
         best, values = scores[0], torch.zeros(scores.shape[1:], dtype=torch.uint8, device=scores.device)
         for k in range(1, len(scores)):  # quicker than argmax over the interleaved maps of channels_last
@@ -117,4 +121,4 @@ def _decode(scores: torch.Tensor, decoding: Decoding) -> torch.Tensor:
     if decoding == "classes":
         return scores.argmax(0)
     probabilities = scores.float().softmax(0)
-    return probabilities[1] if decoding == "inside" else probabilities
+    return torch.cat([probabilities[1:2] if decoding == "inside" else probabilities, distances])

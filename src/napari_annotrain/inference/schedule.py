@@ -4,9 +4,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
+from napari_annotrain.errors import is_out_of_memory
 from napari_annotrain.events import Event, Note
 from napari_annotrain.inference.predictor import Decoding, Patch, Predictor, Scores
-from napari_annotrain.net.device import is_out_of_memory, release_memory
+from napari_annotrain.net.device import release_memory
 from napari_annotrain.tiles.geometry import Geometry
 from napari_annotrain.tiles.grid import Box, Tile, cut
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +41,7 @@ def output_of(card: Card, output: str | None) -> tuple[str, np.dtype[np.generic]
     if kind not in choices:
         raise AnnotrainError(f"A model of {card.target} cannot give '{output}': choose one of {', '.join(choices)}.")
     if kind == "probabilities":
-        return kind, np.dtype(np.float32), len(card.classes) if card.target == "classes" else 1
+        return kind, np.dtype(np.float32), len(card.classes) if card.target == "classes" else 1 + len(card.distances)
     return kind, np.dtype(np.int32 if kind == "cells" else np.min_scalar_type(max(card.classes))), 0
 
 
@@ -83,7 +84,8 @@ def segment(
     predictor = Predictor(model, spec)
     t_range, z_range, rows, columns = region or tuple(slice(0, n) for n in stack.shape[:1] + stack.shape[2:])
     planes = [(t, z) for t in range(t_range.start, t_range.stop) for z in range(z_range.start, z_range.stop)]
-    core = choose_core(spec, card.net, (rows, columns), memory_budget(spec, predictor.device))
+    budget = memory_budget(spec, predictor.device)
+    core = choose_core(spec, card.net, (rows, columns), budget, predictor.precision)
     total = count_tiles(predictor, len(planes), (rows, columns), core)
     precision = str(predictor.precision).removeprefix("torch.")
     yield Started("prediction", total, None, describe(predictor.device), precision)
@@ -124,25 +126,29 @@ class _Plane:
         self._card, self._region = card, region
         self._shape = tuple(s.stop - s.start for s in region)
         self._missing, self._next_id = 0, 0
-        self._values: npt.NDArray[np.generic] = np.empty(0)
+        self._values: npt.NDArray[Any] = np.empty(0)
 
     def add(self, scores: Scores) -> npt.NDArray[np.int32] | None:
         if self._missing == 0:
             self._missing = self._shape[0] * self._shape[1]
-            kind = np.float32 if self._card.target == "cells" else np.min_scalar_type(max(self._card.classes))
-            self._values = np.zeros(self._shape, kind)
-        here = tuple(
-            slice(w.start - r.start, w.stop - r.start) for w, r in zip(scores.write, self._region, strict=True)
-        )
+            if self._card.target == "cells":
+                self._values = np.zeros((1 + len(self._card.distances), *self._shape), np.float32)
+            else:
+                self._values = np.zeros(self._shape, np.min_scalar_type(max(self._card.classes)))
+        y, x = (slice(w.start - r.start, w.stop - r.start) for w, r in zip(scores.write, self._region, strict=True))
         values = _inside(scores) if self._card.target == "cells" else _classes(self._card, scores)
-        self._values[here] = values
-        self._missing -= values.size
+        self._values[..., y, x] = values
+        self._missing -= values.shape[-2] * values.shape[-1]
         return self._decode() if self._missing == 0 else None
 
     def _decode(self) -> npt.NDArray[np.int32]:
         if self._card.target == "cells":
+            inside, *distances = self._values
             cells = label_cells(
-                self._values, min_size=self._card.min_size_px, cell_diameter_px=self._card.cell_diameter_px
+                inside,
+                *distances,
+                min_size=self._card.min_size_px,
+                cell_diameter_px=self._card.cell_diameter_px,
             )
         else:
             cells = label_classes(self._values)
@@ -160,9 +166,9 @@ def _decoding(card: Card, kind: str) -> Decoding:
 def _tile_done(card: Card, kind: str, scores: Scores, done: int, total: int) -> TileDone:
     place = _place(scores.t, scores.z, scores.write)
     if kind == "probabilities":
-        values = _inside(scores)[None] if card.target == "cells" else _known(card, scores)
+        values = _inside(scores) if card.target == "cells" else _known(card, scores)
         return TileDone(place, values[:, None, None], done, total)
-    classes = _classes(card, scores) if card.target == "classes" else (_inside(scores) > 0.5).astype(np.uint8)
+    classes = _classes(card, scores) if card.target == "classes" else (_inside(scores)[0] > 0.5).astype(np.uint8)
     return TileDone(place, classes[None, None], done, total)
 
 

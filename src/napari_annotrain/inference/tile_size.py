@@ -9,13 +9,13 @@ from napari_annotrain.tiles.grid import Box
 LARGEST_CORE = 2048
 #: Smallest one: below it nearly all the work is margin, and little memory is won.
 SMALLEST_CORE = 256
-#: What a tile takes a pixel, in floats: so many for each feature map of the top level, and so many besides; fitted
-#: to the highest of several peak resident sizes of networks of width 8 to 64.
-FLOATS_PER_MAP, FLOATS_BESIDES = 10.0, 6
+#: What a tile takes a pixel: so many numbers for each feature map of the top level, in the network's precision, and so
+#: many floats besides; fitted to the highest of several peak resident sizes, on the processor that took most.
+NUMBERS_PER_MAP, FLOATS_BESIDES = 15.0, 6
 #: What the first tile takes whatever its size, in bytes: oneDNN's kernels, threads.
-FIRST_TILE = 50_000_000
+FIRST_TILE = 100_000_000
 #: Share of the memory that is left alone: results, the allocator's gaps.
-SPARE = 0.08
+SPARE = 0.12
 #: Most that the process is taken to need before any tile, in bytes.
 MOST_RESIDENT = 700_000_000
 #: Share of a GPU's free memory that tiles may take.
@@ -32,7 +32,9 @@ def memory_budget(spec: PredictSpec, device: torch.device) -> int:
     return max(0, spec.memory - min(resident_memory(), MOST_RESIDENT))
 
 
-def choose_core(spec: PredictSpec, net: NetSpec, region: Box, budget: int) -> int:
+def choose_core(
+    spec: PredictSpec, net: NetSpec, region: Box, budget: int, precision: torch.dtype = torch.float32
+) -> int:
     """Side of the tiles' cores, in px: as asked, or the largest that a budget of so many bytes holds."""
     longest = max(s.stop - s.start for s in region)
     shape = geometry(net)
@@ -40,7 +42,8 @@ def choose_core(spec: PredictSpec, net: NetSpec, region: Box, budget: int) -> in
         return shape.round_up(longest + shape.grid)
     if spec.tile != "auto":
         return shape.round_up(spec.tile)
-    a_pixel = 4 * (FLOATS_PER_MAP * net.width + FLOATS_BESIDES + 2 * (net.outputs + net.channels))
+    a_pixel = precision.itemsize * NUMBERS_PER_MAP * net.width
+    a_pixel += 4 * (FLOATS_BESIDES + 2 * (net.outputs + net.channels))
     free = budget * (1 - SPARE) - FIRST_TILE
     side = int((max(0.0, free) / a_pixel) ** 0.5) - shape.surplus
     most = shape.round_up(max(SMALLEST_CORE, min(side, LARGEST_CORE) - shape.grid + 1))

@@ -83,14 +83,6 @@ def release_memory(search: bool = False) -> None:
         torch.mps.empty_cache()
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell torch's and Python's ways of saying that memory is short (on the CPU torch has no type of its own)."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
-
-
 @functools.cache
 def resident_memory() -> int:
     """Memory that this process occupied before its first run, in bytes; a usual size where the system does not tell.

@@ -16,9 +16,11 @@ class Card(Spec):
     target
         What the network learned: ``classes``, ``cells``.
     classes
-        The predicted value of each score map, ascending (0 is background).
+        The predicted value of each of the first score maps, ascending (0 is background).
     class_names
         Their names, by predicted value.
+    distances
+        Names of the score maps after those of the classes: distances that part touching cells (target ``cells``).
     normalise
         How images are brought to the network's range, once an image.
     training_range
@@ -26,7 +28,7 @@ class Card(Spec):
     cell_diameter_px
         Typical diameter of the annotated cells, for telling touching ones apart; None when not known.
     min_size_px
-        Predicted cells smaller than this are dropped.
+        Predicted cells smaller than this are dropped; None: chosen from what is found.
     margin_px, grid_px
         What tiling needs (see `tiles.geometry`); kept for other programs.
     released
@@ -42,10 +44,11 @@ class Card(Spec):
     net: NetSpec
     classes: tuple[int, ...]
     class_names: dict[int, str] = Field(default_factory=dict)
+    distances: tuple[str, ...] = ()
     normalise: NormaliseSpec = NormaliseSpec()
     training_range: tuple[tuple[float, float], ...] = ()
     cell_diameter_px: float | None = None
-    min_size_px: int = 0
+    min_size_px: int | None = 0
     margin_px: int = 0
     grid_px: int = 1
     released: tuple[str, ...] = ()
@@ -67,7 +70,8 @@ class Model:
 
     def network(self, device: torch.device) -> UNet:
         """Build the network for prediction: on the device, channels last, batch statistics frozen."""
-        network = UNet(self.card.net)
-        network.load_state_dict(self.weights)
+        with torch.device("meta"):  # no weights are drawn
+            network = UNet(self.card.net)
+        network.to_empty(device="cpu").load_state_dict(self.weights)
         network.eval()
         return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

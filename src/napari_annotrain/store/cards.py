@@ -62,11 +62,12 @@ def _refusal(first: Any, name: str) -> AnnotrainError:
 def _is_consistent(card: Card) -> bool:
     classes = card.classes
     return (
-        len(classes) == card.net.outputs
+        len(classes) + len(card.distances) == card.net.outputs
+        and len(card.distances) <= (card.target == "cells")
         and list(classes) == sorted(set(classes))
         and 0 <= classes[0] <= classes[-1] <= MOST
         and (card.target == "classes" or classes == (0, 1))
         and len(card.training_range) in (0, card.channels)
         and (card.cell_diameter_px is None or card.cell_diameter_px > 0)
-        and card.min_size_px >= 0
+        and (card.min_size_px is None or card.min_size_px >= 0)
     )

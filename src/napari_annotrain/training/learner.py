@@ -7,11 +7,13 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.net.device import autocast, choose_device, choose_precision
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import NetSpec, TrainSpec
-from napari_annotrain.training.loss import weighted_cross_entropy
+from napari_annotrain.training.loss import weighted_cross_entropy, weighted_smooth_l1
 from napari_annotrain.training.state import TrainingState, Weights, restore_optimiser
 
 #: The learning rate rises to its value over these first steps, while the optimiser's momenta settle.
 WARM_UP_STEPS = 10
+#: How much the distance maps count against the classes.
+DISTANCE_SHARE = 5.0
 
 
 @dataclass
@@ -44,7 +46,7 @@ class Learner:
         images
             (B, C, Y, X) float32 on the device.
         maps
-            (B, 2, Y', X') float32 on the device: class index + 1 (0: not annotated), and weight.
+            (B, 2 or 3, Y', X') float32 on the device: class index + 1 (0: not annotated), weight, distance map.
 
         Raises
         ------
@@ -76,10 +78,18 @@ class Learner:
                 scores = self.network(some.contiguous(memory_format=torch.channels_last))
             # the gradients of the parts add up to that of the batch
             share = known[:, 1].sum() / total
-            loss = weighted_cross_entropy(scores, known[:, 0].long() - 1, known[:, 1]) * share
+            loss = self._loss(scores, known) * share
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             value += loss.detach()
         return value.item()  # waits for a GPU once a step
+
+    def _loss(self, scores: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        target, weight, distances = maps[:, 0].long() - 1, maps[:, 1], maps[:, 2:]
+        n_classes = scores.shape[1] - distances.shape[1]
+        loss = weighted_cross_entropy(scores[:, :n_classes], target, weight)
+        for i in range(distances.shape[1]):
+            loss = loss + DISTANCE_SHARE * weighted_smooth_l1(scores[:, n_classes + i], distances[:, i], weight)
+        return loss
 
     @torch.no_grad()
     def _move_average(self, decay: float) -> None:

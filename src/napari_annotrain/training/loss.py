@@ -1,5 +1,8 @@
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, smooth_l1_loss
+
+#: Errors of a distance below this count squared.
+SMOOTH = 0.1
 
 
 def weighted_cross_entropy(scores: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -19,4 +22,18 @@ def weighted_cross_entropy(scores: torch.Tensor, target: torch.Tensor, weight: t
     """
     loss = cross_entropy(scores.float(), target.clamp(min=0), reduction="none")
     weight = torch.where(target >= 0, weight, 0)
+    return (loss * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def weighted_smooth_l1(scores: torch.Tensor, distance: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Smooth L1 loss of distance maps over annotated pixels, as Scherr et al. 2020 train them.
+
+    Parameters
+    ----------
+    scores, distance
+        (B, Y, X), the second 0 to 1.
+    weight
+        (B, Y, X) float32; 0 where not annotated.
+    """
+    loss = smooth_l1_loss(scores.float(), distance, reduction="none", beta=SMOOTH)
     return (loss * weight).sum() / weight.sum().clamp(min=1e-6)

@@ -13,6 +13,8 @@ MOST_POSITIONS = 20_000
 OFF_CENTRE = 0.35
 #: Areas are kept in memory, normalised, while all together take no more bytes than this.
 MOST_CACHED = 400_000_000
+#: (C, Y, X) image and (2 or 3, Y, X) maps of one window.
+_Cut = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Windows:
     images
         (B, C, S, S) float32, normalised; mirrored where the image ends.
     maps
-        (B, 2, S, S) float32: class index + 1 (0: not annotated), and weight.
+        (B, 2 or 3, S, S) float32: class index + 1 (0: not annotated), weight, and for cells their distance map.
     """
 
     images: npt.NDArray[np.float32]
@@ -47,13 +49,17 @@ class Sampler:
     def __init__(self, dataset: AnnotatedDataset, patch: int, window: int) -> None:
         self._dataset, self._patch, self._window = dataset, patch, window
         self._positions = [self._find(k) for k in range(len(dataset.classes))]
-        self._cache: dict[int, tuple[npt.NDArray[np.float32], tuple[int, int]]] = {}
+        self._cache: dict[int, _Cut] = {}
         self._room = MOST_CACHED
 
     def draw(self, rng: np.random.Generator, batch: int) -> Windows:
         """Cut a batch of windows; the same generator state gives the same batch."""
-        cuts = [self._cut(*self._choose(rng)) for _ in range(batch)]
-        return Windows(np.stack([image for image, _ in cuts]), np.stack([maps for _, maps in cuts]))
+        n_channels, side = self._dataset.images[0].stack.n_channels, self._window
+        images = np.empty((batch, n_channels, side, side), np.float32)
+        maps = np.empty((batch, 2 + len(self._dataset.distances), side, side), np.float32)
+        for i in range(batch):
+            images[i], maps[i] = self._cut(*self._choose(rng))
+        return Windows(images, maps)
 
     def _choose(self, rng: np.random.Generator) -> tuple[int, Box]:
         """An area, and a window near one of its annotated pixels."""
@@ -64,28 +70,23 @@ class Sampler:
         start = np.array([box[0].start + y, box[1].start + x]) + off - self._window // 2
         return int(area), tuple(slice(int(s), int(s) + self._window) for s in start)  # type: ignore[return-value]
 
-    def _cut(self, index: int, window: Box) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        area = self._dataset.areas[index]
-        size = self._window
-        maps = np.zeros((2, size, size), np.float32)
-        here, there = _overlap(window, area.box)
-        target, weight = area.target[there], area.weight[there]
-        shown = np.where(area.held_out[there], 0, target + 1)
-        maps[0][here], maps[1][here] = shown, np.where(shown > 0, weight, 0)
-        return self._image(index, window), maps
-
-    def _image(self, index: int, window: Box) -> npt.NDArray[np.float32]:
+    def _cut(self, index: int, window: Box) -> _Cut:
         if index not in self._cache:
-            area, size = self._dataset.areas[index], self._window
-            wide = tuple(slice(s.start - size, s.stop + size) for s in area.box)
-            n_bytes = 4 * self._dataset.images[area.image].stack.n_channels * np.prod([s.stop - s.start for s in wide])
+            area, side = self._dataset.areas[index], self._window
+            wide = tuple(slice(s.start - side, s.stop + side) for s in area.box)
+            n_maps = self._dataset.images[area.image].stack.n_channels + 2 + len(self._dataset.distances)
+            n_bytes = 4 * n_maps * int(np.prod([s.stop - s.start for s in wide]))
             if n_bytes > self._room:
-                return read_normalised(self._dataset, area, window)
-            self._room -= int(n_bytes)
-            self._cache[index] = read_normalised(self._dataset, area, wide), (wide[0].start, wide[1].start)  # type: ignore[arg-type]
-        image, origin = self._cache[index]
-        y, x = (slice(s.start - o, s.stop - o) for s, o in zip(window, origin, strict=True))
-        return image[:, y, x]
+                return _read(self._dataset, area, window)
+            self._room -= n_bytes
+            self._cache[index] = _read(self._dataset, area, wide)  # type: ignore[arg-type]
+        box = self._dataset.areas[index].box
+        y, x = (
+            slice(w.start - b.start + self._window, w.stop - b.start + self._window)
+            for w, b in zip(window, box, strict=True)
+        )
+        image, maps = self._cache[index]
+        return image[:, y, x], maps[:, y, x]
 
     def _find(self, k: int) -> npt.NDArray[np.int64]:
         """(N, 3) area, y, x of annotated pixels of a class, in its areas' own coordinates."""
@@ -96,6 +97,18 @@ class Sampler:
             y, x = np.divmod(flat, area.target.shape[1])
             found.append(np.stack([np.full_like(y, index), y, x], axis=1))
         return np.concatenate(found)
+
+
+def _read(dataset: AnnotatedDataset, area: Area, window: Box) -> _Cut:
+    """Image, and target and weight of an area's pixels, in a window; what is held out is shown as not annotated."""
+    here, there = _overlap(window, area.box)
+    maps = np.zeros((2 + len(dataset.distances), *(s.stop - s.start for s in window)), np.float32)
+    shown = (area.target[there] + 1) * ~area.held_out[there]
+    maps[0][here] = shown
+    np.multiply(area.weight[there], shown > 0, out=maps[1][here])
+    if area.distance is not None:
+        maps[2][here] = area.distance[there]
+    return read_normalised(dataset, area, window), maps
 
 
 def read_normalised(dataset: AnnotatedDataset, area: Area, window: Box) -> npt.NDArray[np.float32]:

@@ -18,8 +18,8 @@ class TrainingState:
         The network's weights, and their moving average.
     optimiser
         Per parameter, the optimiser's tensors (momenta).
-    best, best_score
-        Averaged weights with the highest validation score so far; None before the first validation.
+    best, best_score, highest
+        What validation has kept so far (`training.kept.Kept`); None before the first validation.
     """
 
     step: int
@@ -29,12 +29,15 @@ class TrainingState:
     optimiser: dict[str, dict[str, torch.Tensor]]
     best: Weights | None = None
     best_score: float = -1.0
+    highest: torch.Tensor | None = None
 
     def tensors(self) -> Weights:
         """Everything as one flat dictionary of tensors, for a file."""
         flat = {"progress": torch.tensor([self.step, self.seconds, self.best_score], dtype=torch.float64)}
         for group, weights in (("weights", self.weights), ("average", self.average), ("best", self.best or {})):
             flat |= {f"{group}/{name}": tensor for name, tensor in weights.items()}
+        if self.highest is not None:
+            flat["highest"] = self.highest
         for name, slots in self.optimiser.items():
             flat |= {f"optimiser/{name}/{slot}": tensor for slot, tensor in slots.items()}
         return flat
@@ -52,7 +55,7 @@ class TrainingState:
                 groups[group][rest] = tensor
         step, seconds, best_score = flat["progress"].tolist()
         groups["best"] = groups["best"] or None
-        return cls(int(step), seconds, best_score=best_score, **groups)
+        return cls(int(step), seconds, best_score=best_score, highest=flat.get("highest"), **groups)
 
 
 def copy_weights(network: torch.nn.Module) -> Weights:

@@ -1,15 +1,17 @@
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from napari_annotrain.data.dataset import AnnotatedDataset
+from napari_annotrain.errors import is_out_of_memory
 from napari_annotrain.events import Checkpoint, Event, Note, Started, Step, Validated
-from napari_annotrain.net.device import describe, is_out_of_memory, keep_freed_memory, release_memory
+from napari_annotrain.net.device import describe, keep_freed_memory, release_memory
 from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.tiles.geometry import geometry, output_size
 from napari_annotrain.training import validate
 from napari_annotrain.training.batches import Batches
+from napari_annotrain.training.kept import Kept
 from napari_annotrain.training.learner import Learner, prepare
 from napari_annotrain.training.state import TrainingState, Weights, copy_optimiser, copy_weights
 
@@ -23,12 +25,11 @@ SECONDS_BETWEEN_CHECKPOINTS = 2.0
 
 @dataclass
 class _Progress:
-    """How far a run has come, and the best weights so far; times in seconds of training."""
+    """How far a run has come, and the weights that are kept; times in seconds of training."""
 
     spec: TrainSpec
     seconds: float = 0.0
-    best: Weights | None = None
-    best_score: float = -1.0
+    kept: Kept = field(default_factory=Kept)
     validated_step: int = -1
     validated: float = 0.0
     validation_cost: float = 0.0
@@ -56,8 +57,8 @@ def fit(
 ) -> Generator[Event]:
     """Train a network on what is annotated; a generator of events that can be closed at any moment.
 
-    Every `Checkpoint` carries in `model` the best weights so far (by validation score; without validation the moving
-    average of the latest) and in `state` a `TrainingState` to go on from. Batches hang on the seed and the
+    Every `Checkpoint` carries in `model` the weights that are kept (`Kept`; without validation the moving average of
+    the latest) and in `state` a `TrainingState` to go on from. Batches hang on the seed and the
     step's number only, so a resumed run takes the same steps as one that was never interrupted. The last event is a
     `Checkpoint`.
 
@@ -76,7 +77,9 @@ def fit(
     learner = prepare(net, spec, start, state)
     progress = _Progress(spec)
     if state is not None:
-        progress = _Progress(spec, state.seconds, state.best, state.best_score, validated=state.seconds)
+        progress = _Progress(
+            spec, state.seconds, Kept(state.best, state.best_score, state.highest), validated=state.seconds
+        )
     patch, target_crop = _patch_sizes(net, spec.patch)
     held_out = validate.collect(dataset, geometry(net), net.padding == "same")
     precision = str(learner.precision).removeprefix("torch.")
@@ -102,7 +105,7 @@ def fit(
                 yield _validate(learner, progress, held_out)
             if progress.seconds - progress.checkpointed >= SECONDS_BETWEEN_CHECKPOINTS:
                 yield _checkpoint(learner, progress)
-    scheduled = progress.best, progress.best_score  # a resumed run must not see the extra validation at this run's end
+    scheduled = progress.kept  # a resumed run must not see the extra validation at this run's end
     if held_out is not None and progress.validated_step != learner.step:
         yield _validate(learner, progress, held_out)
     yield _checkpoint(learner, progress, scheduled)
@@ -110,30 +113,30 @@ def fit(
 
 def _validate(learner: Learner, progress: _Progress, held_out: validate.ValidationSet) -> Validated:
     began = time.perf_counter()
-    score, loss = validate.score(learner.average, held_out, learner.device, learner.precision, progress.spec.batch)
-    best = score >= progress.best_score
-    if best:
-        progress.best, progress.best_score = copy_weights(learner.average), score
+    tables, loss = validate.score(learner.average, held_out, learner.device, learner.precision, progress.spec.batch)
+    progress.kept, kept = progress.kept.after(tables, lambda: copy_weights(learner.average))
     progress.validation_cost = time.perf_counter() - began
     progress.seconds += progress.validation_cost
     progress.validated, progress.validated_step = progress.seconds, learner.step
-    return Validated(learner.step, score, loss, progress.seconds, best)
+    score = validate.mean_iou(tables.sum(0)).item()
+    return Validated(learner.step, score, loss, progress.seconds, kept)
 
 
-def _checkpoint(
-    learner: Learner, progress: _Progress, scheduled: tuple[Weights | None, float] | None = None
-) -> Checkpoint:
+def _checkpoint(learner: Learner, progress: _Progress, scheduled: Kept | None = None) -> Checkpoint:
     progress.checkpointed = progress.seconds
     average = copy_weights(learner.average)
+    to_go_on = scheduled or progress.kept
     state = TrainingState(
         learner.step,
         progress.seconds,
         copy_weights(learner.network),
         average,
         copy_optimiser(learner.optimiser, learner.network),
-        *(scheduled or (progress.best, progress.best_score)),
+        to_go_on.weights,
+        to_go_on.score,
+        to_go_on.highest,
     )
-    return Checkpoint(learner.step, average if progress.best is None else progress.best, state)
+    return Checkpoint(learner.step, average if progress.kept.weights is None else progress.kept.weights, state)
 
 
 def _patch_sizes(net: NetSpec, patch: int) -> tuple[int, slice]:

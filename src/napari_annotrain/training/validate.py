@@ -75,26 +75,45 @@ def collect(dataset: AnnotatedDataset, geometry: Geometry, padded: bool) -> Vali
 @torch.inference_mode()
 def score(
     network: UNet, blocks: ValidationSet, device: torch.device, precision: torch.dtype, batch: int
-) -> tuple[float, float]:
-    """Mean intersection over union over the classes that occur, and cross-entropy, over the held-out pixels."""
+) -> tuple[torch.Tensor, float]:
+    """Compare a network's classes with the held-out pixels.
+
+    Returns
+    -------
+    tables
+        (N, K, K) int64: of each block, the pixels of every true class (rows) that were given each class (columns).
+    loss
+        Cross-entropy over the held-out pixels.
+    """
     k = blocks.n_classes
-    confusion = torch.zeros(k * k, dtype=torch.int64)
-    losses, network_was_training = [], network.training
+    tables, losses, network_was_training = [], [], network.training
     network.eval()
     for i in range(0, len(blocks.images), batch):
         images = blocks.images[i : i + batch].to(device, memory_format=torch.channels_last)
         target = blocks.target[i : i + batch]
         with autocast(device, precision):
-            scores = network(images)[..., blocks.crop, blocks.crop].float().cpu()
+            scores = network(images)[:, :k, blocks.crop, blocks.crop].float().cpu()
         known = target >= 0
         losses.append((weighted_cross_entropy(scores, target, known.float()).item(), int(known.sum())))
-        confusion += torch.bincount((target * k + scores.argmax(1))[known], minlength=k * k)
+        pairs = target * k + scores.argmax(1)
+        tables += [torch.bincount(p[at], minlength=k * k).view(k, k) for p, at in zip(pairs, known, strict=True)]
     network.train(network_was_training)
-    table = confusion.view(k, k).double()
-    both, either = table.diag(), table.sum(0) + table.sum(1) - table.diag()
-    seen = table.sum(1) > 0
     n = sum(count for _, count in losses)
-    return (both / either)[seen].mean().item(), sum(loss * count for loss, count in losses) / max(1, n)
+    return torch.stack(tables), sum(loss * count for loss, count in losses) / max(1, n)
+
+
+def mean_iou(tables: torch.Tensor) -> torch.Tensor:
+    """Mean intersection over union over the classes that occur in the truth; (..., K, K) tables of pixels to (...)."""
+    seen = tables.sum(-1) > 0
+    return (class_iou(tables) * seen).sum(-1) / seen.sum(-1).clamp(min=1)
+
+
+def class_iou(tables: torch.Tensor) -> torch.Tensor:
+    """Intersection over union of each class; (..., K, K) tables of pixels to (..., K), 0 for classes without any."""
+    tables = tables.double()
+    both = tables.diagonal(dim1=-2, dim2=-1)
+    either = tables.sum(-1) + tables.sum(-2) - both
+    return both / either.clamp(min=1)
 
 
 def _blocks(held_out: np.ndarray, box: tuple[slice, slice]) -> list[tuple[int, int]]:

@@ -1,0 +1,53 @@
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+from napari_annotrain._napari.cell_ids import CellIds
+from napari_annotrain._napari.view import Region
+from napari_annotrain.data.stack import Stack
+
+
+@dataclass
+class Measured:
+    """The intensity range of one image, so that view, slice and stack agree."""
+
+    data: Any = None
+    how: Any = None
+    value: Any = None
+
+    def holds(self, model: Any, stack: Stack) -> bool:
+        """Whether it was measured before, for this model or one that measures alike."""
+        return self.data is stack.array and self.how == _how_measured(model)
+
+    def of(self, api: Any, model: Any, stack: Stack) -> Any:
+        """What was measured before, or measure it now."""
+        if not self.holds(model, stack):
+            self.value = api.measure_normalisation(model, stack)
+            self.data, self.how = stack.array, _how_measured(model)
+        return self.value
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One image to predict.
+
+    Attributes
+    ----------
+    region
+        The part that is wanted; None for everything.
+    canvas
+        Where the result is written, by the worker: (T, Z, Y, X), or (K, T, Z, Y, X) for probabilities.
+    ids
+        What is known of the ids in the canvas; used for cells only.
+    """
+
+    stack: Stack
+    region: Region | None
+    canvas: npt.NDArray[Any] = field(repr=False)
+    measured: Measured = field(repr=False, default_factory=Measured)
+    ids: CellIds = field(repr=False, default_factory=CellIds)
+
+
+def _how_measured(model: Any) -> Any:
+    return model.card.normalise, model.card.training_range

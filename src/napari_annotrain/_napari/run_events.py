@@ -1,0 +1,67 @@
+"""What the window's runs tell besides the events of the engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from napari_annotrain.events import Event
+
+
+@dataclass(frozen=True)
+class Ready(Event):
+    """The engine is loaded: devices as (value, words), and the names of the shipped models."""
+
+    devices: Sequence[tuple[str, str]]
+    bases: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Advanced(Event):
+    """A region of one of several images is written.
+
+    Attributes
+    ----------
+    piece, pieces
+        Which image of how many, from 0.
+    done, total
+        Regions of this image finished, and in all.
+    n_cells
+        Different cells found in all images so far; None when single cells were not asked for.
+    """
+
+    piece: int
+    pieces: int
+    done: int
+    total: int
+    n_cells: int | None
+
+
+@dataclass(frozen=True)
+class Measuring(Event):
+    """The intensity range of a large image is being measured, which takes a while."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class LeftOut(Event):
+    """One of several images cannot be predicted, and why; the others go on."""
+
+    piece: int
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Previewed(Event):
+    """A prediction in the middle of a training has ended.
+
+    Attributes
+    ----------
+    seconds
+        Training time so far.
+    cost
+        Seconds that the prediction took.
+    """
+
+    seconds: float
+    cost: float
