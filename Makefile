@@ -17,7 +17,7 @@ endif
 
 # Benchmarks in the order they run; the first ones need the tools they compare with.
 with_peers := tiling augmentation
-alone := training forest startup latency rounds window real_data
+alone := training batches forest startup latency rounds window real_data
 
 .PHONY: help demo test check lint bench docs screenshots nightly clean libraries
 

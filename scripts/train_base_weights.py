@@ -103,7 +103,7 @@ def publish(
         "settings": [spec.model_dump(mode="json") for spec in specs],
         "versions": model.card.provenance["versions"],
     }
-    unknown = {"cell_diameter_px": None, "min_size_px": None, "pixel_um": {}, "released": ()}
+    unknown = {"cell_diameter_px": None, "min_size_px": None, "pixel_um": {}, "released": (), "anchor": "cells-2d"}
     card = model.card.model_copy(update={"provenance": provenance, **unknown})
     weights = {name: w.half() if w.dtype == torch.float32 else w for name, w in model.weights.items()}
     return Model(card, weights)

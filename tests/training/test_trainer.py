@@ -130,11 +130,19 @@ def test_out_of_memory_halves_the_batch_says_so_and_changes_nothing(dataset, tin
     monkeypatch.setattr(UNet, "forward", short_of_memory)
     events = list(fit(dataset, net, spec))
     assert [e.text for e in events if isinstance(e, Note)][1:] == [
-        "Not enough memory for 4 patches at once: went on with 2 at a time.",
-        "Not enough memory for 4 patches at once: went on with 1 at a time.",
+        "Memory ran out: 2 of the 4 patches of a step are learnt from at a time from now on.",
+        "Memory ran out: 1 of the 4 patches of a step are learnt from at a time from now on.",
     ]
     parts = last_checkpoint(events).model
     assert all(torch.allclose(parts[name], whole[name], atol=1e-4) for name in whole)
+
+
+def test_with_little_free_memory_the_batch_is_divided_from_the_start(dataset, tiny_net, tiny_spec, monkeypatch):
+    monkeypatch.setattr("napari_annotrain.training.trainer.free_memory", lambda device: 100_000_000)
+    events = list(fit(dataset, tiny_net, tiny_spec.model_copy(update={"batch": 4})))
+    notes = [e.text for e in events if isinstance(e, Note)]
+    assert "Only 0.1 GB of memory are free: 1 of the 4 patches of a step are learnt from at a time." in notes
+    assert isinstance(events[-1], Checkpoint)
 
 
 def test_another_runtime_error_while_training_is_not_taken_for_a_lack_of_memory(

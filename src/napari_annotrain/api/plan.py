@@ -16,8 +16,9 @@ from napari_annotrain.data.dataset import AnnotatedDataset, build_dataset
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.specs import NetSpec, Target, TrainSpec, check_choice, find_preset
-from napari_annotrain.store.models import load_model
+from napari_annotrain.store.models import load_model, shipped_models
 from napari_annotrain.tiles.geometry import geometry
+from napari_annotrain.training.anchor import Anchor, share_for
 from napari_annotrain.training.augment import window_size
 from napari_annotrain.training.state import TrainingState
 
@@ -30,6 +31,7 @@ class Plan:
     net: NetSpec
     spec: TrainSpec
     base: Model | None
+    anchor: Anchor | None
     state: TrainingState | None
     card: Card
 
@@ -73,7 +75,19 @@ def make_plan(
         raise AnnotrainError(
             "The annotation has other classes or channels than the training to resume: train without --resume."
         )
-    return Plan(dataset, net, spec, base, state, _make_card(dataset, net, spec, target, class_names, base))
+    made = _make_card(dataset, net, spec, target, class_names, base)
+    anchor = _find_anchor(origin, made, dataset.n_cells)
+    made = made.model_copy(update={"anchor": None if anchor is None or origin is None else origin.anchor})
+    return Plan(dataset, net, spec, base, anchor, state, made)
+
+
+def _find_anchor(origin: Card | None, card: Card, n_cells: int) -> Anchor | None:
+    """The shipped model that the one to start from goes back to, where the new one can keep a share of it."""
+    if origin is None or origin.anchor not in shipped_models():
+        return None
+    shipped = load_model(origin.anchor)
+    same = shipped.card.net == card.net and shipped.card.target == card.target
+    return Anchor(shipped.weights, share_for(n_cells)) if same else None
 
 
 def _window_px(net: NetSpec, spec: TrainSpec) -> int:

@@ -150,7 +150,7 @@ def _with_cards(plan: Plan) -> Generator[Event]:
         scores = {"validation_iou": round(plan.state.best_score, 4)}
     model, card = None, plan.card
     start = plan.base.weights if plan.base else None
-    with closing(fit(plan.dataset, plan.net, plan.spec, start=start, state=plan.state)) as events:
+    with closing(fit(plan.dataset, plan.net, plan.spec, start=start, state=plan.state, anchor=plan.anchor)) as events:
         for event in events:
             if isinstance(event, Started):
                 card = _with_provenance(card, device=event.device, precision=event.precision)

@@ -61,6 +61,8 @@ class AnnotatedDataset:
         Names of the images that could not be used; `notes` say why.
     cell_diameter_px, min_size_px
         Typical and least size of the annotated cells (target ``cells``).
+    n_cells
+        How many cells are annotated (target ``cells``).
     released
         Validation blocks that were trained on, now or by the model to start from.
     """
@@ -73,6 +75,7 @@ class AnnotatedDataset:
     failed: tuple[str, ...] = ()
     cell_diameter_px: float | None = None
     min_size_px: int = 0
+    n_cells: int = 0
     released: tuple[str, ...] = ()
 
     @cached_property
@@ -129,7 +132,7 @@ def build_dataset(
     ]
     areas, newly_released, note = keep_validation(areas, len(values))
     notes += [note] if note else []
-    diameter, least = _cell_sizes(labels) if target == "cells" else (None, 0)
+    diameter, least, n_cells = _cell_sizes(labels) if target == "cells" else (None, 0, 0)
     dataset = AnnotatedDataset(
         tuple(one.image for one in found),
         _share_range([one.normalisation for one in found], spec),
@@ -139,6 +142,7 @@ def build_dataset(
         tuple(failed),
         diameter,
         least,
+        n_cells,
         tuple(sorted({*released, *newly_released})),
     )
     balance = balance_classes(dataset.n_annotated, spec.weights)
@@ -251,9 +255,12 @@ def _check_channels(images: Sequence[AnnotatedImage]) -> None:
             )
 
 
-def _cell_sizes(labels: Iterable[Labels]) -> tuple[float | None, int]:
-    """Median equivalent diameter of the annotated cells in px, and a least area well below the smallest ones."""
+def _cell_sizes(labels: Iterable[Labels]) -> tuple[float, int, int]:
+    """Median equivalent diameter of the annotated cells in px, a least area well below the smallest, and their number.
+
+    A cell that lies in several areas counts several times.
+    """
     areas = np.concatenate([np.unique(a[a > BACKGROUND], return_counts=True)[1] for a in labels])
     typical = float(np.median(areas))
     least = min(float(np.percentile(areas, 2)), typical) / 3
-    return 2 * float(np.sqrt(typical / np.pi)), int(least)
+    return 2 * float(np.sqrt(typical / np.pi)), int(least), len(areas)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import torch
 
 from napari_annotrain.errors import AnnotrainError
@@ -81,6 +82,13 @@ def release_memory(search: bool = False) -> None:
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():
         torch.mps.empty_cache()
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can be had on a device without taking them from others."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
 
 
 @functools.cache

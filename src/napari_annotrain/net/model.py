@@ -29,6 +29,8 @@ class Card(Spec):
         Typical diameter of the annotated cells, for telling touching ones apart; None when not known.
     min_size_px
         Predicted cells smaller than this are dropped; None: chosen from what is found.
+    anchor
+        Name of the shipped model that models trained from this one keep a share of (`training.anchor`).
     margin_px, grid_px
         What tiling needs (see `tiles.geometry`); kept for other programs.
     released
@@ -49,6 +51,7 @@ class Card(Spec):
     training_range: tuple[tuple[float, float], ...] = ()
     cell_diameter_px: float | None = None
     min_size_px: int | None = 0
+    anchor: str | None = None
     margin_px: int = 0
     grid_px: int = 1
     released: tuple[str, ...] = ()

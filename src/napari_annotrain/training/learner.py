@@ -1,3 +1,4 @@
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.net.device import autocast, choose_device, choose_precision
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import NetSpec, TrainSpec
+from napari_annotrain.training.anchor import Anchor
 from napari_annotrain.training.loss import weighted_cross_entropy, weighted_smooth_l1
 from napari_annotrain.training.state import TrainingState, Weights, restore_optimiser
 
@@ -22,6 +24,8 @@ class Learner:
 
     Attributes
     ----------
+    anchor
+        What every result keeps a share of; None for nothing.
     step
         Steps taken so far.
     parts
@@ -35,8 +39,14 @@ class Learner:
     device: torch.device
     precision: torch.dtype
     scaler: torch.amp.GradScaler
+    anchor: Anchor | None = None
     step: int = 0
     parts: int = 1
+
+    @property
+    def n_weights(self) -> int:
+        """Trainable numbers of the network."""
+        return sum(p.numel() for p in self.network.parameters())
 
     def learn(self, images: torch.Tensor, maps: torch.Tensor) -> float:
         """Take one step; the loss of the batch before it.
@@ -71,6 +81,14 @@ class Learner:
         self._move_average(min(spec.averaging, (1 + self.step) / (10 + self.step)))
         return loss
 
+    def result(self) -> UNet:
+        """The network to give to the user now: the moving average, between the latest steps and the anchor."""
+        if self.anchor is None:
+            return self.average
+        result = copy.deepcopy(self.average)
+        result.load_state_dict(self.anchor.hold(self.average.state_dict()))
+        return result
+
     def _gradients(self, images: torch.Tensor, maps: torch.Tensor) -> float:
         total, value = maps[:, 1].sum().clamp(min=1e-6), torch.zeros((), device=self.device)
         for some, known in zip(images.chunk(self.parts), maps.chunk(self.parts), strict=True):
@@ -102,7 +120,13 @@ class Learner:
                 a.copy_(b)
 
 
-def prepare(net: NetSpec, spec: TrainSpec, start: Weights | None = None, state: TrainingState | None = None) -> Learner:
+def prepare(
+    net: NetSpec,
+    spec: TrainSpec,
+    start: Weights | None = None,
+    state: TrainingState | None = None,
+    anchor: Anchor | None = None,
+) -> Learner:
     """Make a learner: from nothing, from the weights of a base where they fit, or from where an earlier run stopped."""
     device = choose_device(spec.device)
     with torch.random.fork_rng(devices=[]):
@@ -118,7 +142,7 @@ def prepare(net: NetSpec, spec: TrainSpec, start: Weights | None = None, state: 
     average.eval().requires_grad_(False)
     precision = choose_precision(spec.precision, device)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
-    learner = Learner(network, average, _make_optimiser(network, spec), spec, device, precision, scaler)
+    learner = Learner(network, average, _make_optimiser(network, spec), spec, device, precision, scaler, anchor)
     if state is not None:
         restore_optimiser(learner.optimiser, network, state.optimiser)
         learner.step = state.step
@@ -133,5 +157,14 @@ def _make_optimiser(network: UNet, spec: TrainSpec) -> torch.optim.Optimizer:
 
 
 def _load_fitting(network: UNet, start: Weights) -> None:
+    """Take over the weights that fit; a first layer for other channels is adapted, other shapes stay as drawn."""
     own = network.state_dict()
+    first = next(iter(own))
+    if first in start and start[first].shape[1] != own[first].shape[1]:
+        start = start | {first: _for_channels(start[first], own[first].shape[1])}
     network.load_state_dict(own | {k: v for k, v in start.items() if k in own and own[k].shape == v.shape})
+
+
+def _for_channels(kernels: torch.Tensor, n_channels: int) -> torch.Tensor:
+    """First kernels (K, C, 3, 3) for another number of channels: each sees the mean of them as the base saw its own."""
+    return kernels.sum(1, keepdim=True).expand(-1, n_channels, -1, -1) / n_channels

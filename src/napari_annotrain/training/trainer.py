@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from napari_annotrain.data.dataset import AnnotatedDataset
 from napari_annotrain.errors import is_out_of_memory
 from napari_annotrain.events import Checkpoint, Event, Note, Started, Step, Validated
-from napari_annotrain.net.device import describe, keep_freed_memory, release_memory
+from napari_annotrain.net.device import describe, free_memory, keep_freed_memory, release_memory
 from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.tiles.geometry import geometry, output_size
 from napari_annotrain.training import validate
+from napari_annotrain.training.anchor import Anchor
 from napari_annotrain.training.batches import Batches
 from napari_annotrain.training.kept import Kept
 from napari_annotrain.training.learner import Learner, prepare
+from napari_annotrain.training.parts import choose_parts
 from napari_annotrain.training.state import TrainingState, Weights, copy_optimiser, copy_weights
 
 #: With a limit in steps, validation comes every so many steps, so that a resumed run validates at the same ones.
@@ -54,6 +56,7 @@ def fit(
     *,
     start: Weights | None = None,
     state: TrainingState | None = None,
+    anchor: Anchor | None = None,
 ) -> Generator[Event]:
     """Train a network on what is annotated; a generator of events that can be closed at any moment.
 
@@ -72,19 +75,25 @@ def fit(
         Weights to start from (a base model); those whose shape does not fit are drawn anew.
     state
         Where an earlier run stopped.
+    anchor
+        A shipped model to keep a share of in every result.
     """
     keep_freed_memory()
-    learner = prepare(net, spec, start, state)
+    learner = prepare(net, spec, start, state, anchor)
     progress = _Progress(spec)
     if state is not None:
         progress = _Progress(
             spec, state.seconds, Kept(state.best, state.best_score, state.highest), validated=state.seconds
         )
     patch, target_crop = _patch_sizes(net, spec.patch)
+    free = free_memory(learner.device)
+    learner.parts = choose_parts(net, learner.n_weights, patch, spec.batch, learner.precision, free)
     held_out = validate.collect(dataset, geometry(net), net.padding == "same")
     precision = str(learner.precision).removeprefix("torch.")
     yield Started("training", spec.steps, spec.seconds, describe(learner.device), precision)
     yield from (Note(text) for text in dataset.notes)
+    if learner.parts > 1:
+        yield Note(f"Only {free / 1e9:.1f} GB of memory are free: {_in_parts(learner, spec)}.")
     with closing(Batches(dataset, spec, patch, learner.device)) as batches:
         while progress.fraction(learner.step) < 1:
             began = time.perf_counter()
@@ -96,8 +105,7 @@ def fit(
                     raise
                 learner.parts *= 2
                 release_memory(search=True)
-                at_once = -(-spec.batch // learner.parts)
-                yield Note(f"Not enough memory for {spec.batch} patches at once: went on with {at_once} at a time.")
+                yield Note(f"Memory ran out: {_in_parts(learner, spec)} from now on.")
                 continue
             progress.seconds += time.perf_counter() - began
             yield Step(learner.step, loss, progress.seconds, min(1.0, progress.fraction(learner.step)))
@@ -113,8 +121,9 @@ def fit(
 
 def _validate(learner: Learner, progress: _Progress, held_out: validate.ValidationSet) -> Validated:
     began = time.perf_counter()
-    tables, loss = validate.score(learner.average, held_out, learner.device, learner.precision, progress.spec.batch)
-    progress.kept, kept = progress.kept.after(tables, lambda: copy_weights(learner.average))
+    result = learner.result()
+    tables, loss = validate.score(result, held_out, learner.device, learner.precision, progress.spec.batch)
+    progress.kept, kept = progress.kept.after(tables, lambda: copy_weights(result))
     progress.validation_cost = time.perf_counter() - began
     progress.seconds += progress.validation_cost
     progress.validated, progress.validated_step = progress.seconds, learner.step
@@ -124,19 +133,23 @@ def _validate(learner: Learner, progress: _Progress, held_out: validate.Validati
 
 def _checkpoint(learner: Learner, progress: _Progress, scheduled: Kept | None = None) -> Checkpoint:
     progress.checkpointed = progress.seconds
-    average = copy_weights(learner.average)
     to_go_on = scheduled or progress.kept
     state = TrainingState(
         learner.step,
         progress.seconds,
         copy_weights(learner.network),
-        average,
+        copy_weights(learner.average),
         copy_optimiser(learner.optimiser, learner.network),
         to_go_on.weights,
         to_go_on.score,
         to_go_on.highest,
     )
-    return Checkpoint(learner.step, average if progress.kept.weights is None else progress.kept.weights, state)
+    given = copy_weights(learner.result()) if progress.kept.weights is None else progress.kept.weights
+    return Checkpoint(learner.step, given, state)
+
+
+def _in_parts(learner: Learner, spec: TrainSpec) -> str:
+    return f"{-(-spec.batch // learner.parts)} of the {spec.batch} patches of a step are learnt from at a time"
 
 
 def _patch_sizes(net: NetSpec, patch: int) -> tuple[int, slice]:

@@ -1,0 +1,23 @@
+import torch
+
+from napari_annotrain.specs import NetSpec
+
+#: What a step takes a pixel of its patches: so many numbers for each convolution and feature map of the top level, in
+#: the network's precision; what it takes besides, in bytes; and the floats a weight (itself, average, gradient,
+#: momenta). Fitted to peak resident sizes, widths 16 to 64, patches 128 to 512.
+NUMBERS_PER_MAP, BESIDES, FLOATS_PER_WEIGHT = 19.0, 100_000_000, 6
+#: Share of the memory that is free that training may take; the window and other programs live on the rest.
+SHARE = 0.6
+
+
+def choose_parts(net: NetSpec, n_weights: int, patch: int, batch: int, precision: torch.dtype, free: float) -> int:
+    """In how many parts a batch must go through the network, for each to fit into so many free bytes.
+
+    The smallest power of two, at most one patch a part: smaller parts may not fit either, but there are none.
+    """
+    a_patch = precision.itemsize * NUMBERS_PER_MAP * net.convolutions * net.width * patch**2
+    room = SHARE * free - BESIDES - 4 * FLOATS_PER_WEIGHT * n_weights
+    parts = 1
+    while parts < batch and -(-batch // parts) * a_patch > room:
+        parts *= 2
+    return parts

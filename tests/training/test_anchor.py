@@ -1,0 +1,61 @@
+"""A share of the shipped weights stays in what is trained from them."""
+
+import numpy as np
+import pytest
+import torch
+
+import napari_annotrain as at
+from napari_annotrain.data.annotation import AnnotatedImage
+from napari_annotrain.data.dataset import build_dataset
+from napari_annotrain.data.stack import Stack
+from napari_annotrain.data.strokes import painted_cells
+from napari_annotrain.data.synthetic import cells
+from napari_annotrain.events import Checkpoint
+from napari_annotrain.net.unet import UNet
+from napari_annotrain.training.anchor import Anchor, share_for
+from napari_annotrain.training.learner import prepare
+from napari_annotrain.training.trainer import fit
+
+IMAGE, TRUTH = cells((160, 160), n_cells=12)
+
+
+def test_the_more_cells_are_annotated_the_less_is_kept():
+    shares = [share_for(n) for n in (0, 1, 10, 100, 10_000)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == 1
+    assert shares[-1] < 0.01
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_every_weight_lies_between_the_trained_one_and_the_anchor(share, tiny_net, tiny_spec):
+    image = AnnotatedImage(Stack.of(IMAGE), Stack.of((TRUTH > 0).astype(np.uint8)), dense=True)
+    dataset = build_dataset([image], "classes", tiny_spec.model_copy(update={"validation": 0.0}))
+    anchor = Anchor(UNet(tiny_net).state_dict(), share)
+    *_, last = (e for e in fit(dataset, tiny_net, tiny_spec, anchor=anchor) if isinstance(e, Checkpoint))
+    for name, trained in last.state.average.items():
+        kept = share if trained.is_floating_point() else 0
+        expected = (1 - kept) * trained.double() + kept * anchor.weights[name].double()
+        torch.testing.assert_close(last.model[name].double(), expected)
+
+
+def train_few(target="cells", base="cells-2d", **more):
+    return at.train(IMAGE, painted_cells(TRUTH, 4), target=target, base=base, steps=2, **more)
+
+
+def test_training_on_from_a_model_that_came_from_the_shipped_one_is_anchored_there_too():
+    first = train_few()
+    assert first.card.anchor == "cells-2d"
+    assert train_few(base=first).card.anchor == "cells-2d"
+
+
+def test_what_cannot_be_mixed_is_not_anchored():
+    assert train_few(target="classes").card.anchor is None
+    assert train_few(base="none").card.anchor is None
+
+
+def test_a_base_for_other_channels_sees_the_mean_of_the_new_ones(tiny_net, tiny_spec):
+    base = UNet(tiny_net).eval()
+    rgb = prepare(tiny_net.model_copy(update={"channels": 3}), tiny_spec, base.state_dict()).network.eval()
+    image = torch.from_numpy(np.random.default_rng(0).random((1, 1, 32, 32), np.float32))
+    with torch.inference_mode():
+        torch.testing.assert_close(rgb(image.expand(-1, 3, -1, -1)), base(image))
