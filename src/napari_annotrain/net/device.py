@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import torch
 
 from napari_annotrain.errors import AnnotrainError
@@ -84,11 +83,15 @@ def release_memory(search: bool = False) -> None:
         torch.mps.empty_cache()
 
 
-def free_memory(device: torch.device) -> int:
-    """Bytes that can be had on a device without taking them from others."""
+def free_memory(device: torch.device) -> float:
+    """Bytes that can be had on a device without taking them from others; infinite where nothing tells."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        import psutil  # napari brings it
+    except ImportError:
+        return float("inf")
+    return float(psutil.virtual_memory().available)
 
 
 @functools.cache
