@@ -1,6 +1,6 @@
 """Train the base weights that come with the package, from public images, and write their model file.
 
-    python scripts/train_base_weights.py [--steps 8000] [--without dsb2018] [--out FILE]
+    python scripts/train_base_weights.py [--share 0.1] [--without dsb2018] [--out FILE]
 
 Needs `ANNOTRAIN_DATA`. Every tenth image of a set's `train` folder is kept back, for choosing how cells are decoded;
 `test` folders are not opened. With --without a set is left out: such a model has never seen it, and is for benchmarks
@@ -19,7 +19,7 @@ from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.files import open_stack
 from napari_annotrain.events import Checkpoint, Step, Validated
 from napari_annotrain.net.model import Model
-from napari_annotrain.specs import PRESETS, AugmentSpec, NetSpec, Preset, TrainSpec
+from napari_annotrain.specs import PRESETS, AugmentSpec, NetSpec, Preset, TrainSpec, WeightSpec
 from napari_annotrain.training import sampler
 
 #: Folder, how often each of its images counts, licence.
@@ -31,15 +31,31 @@ SETS = (
 #: Of each set, every so many images are kept back.
 KEPT_BACK = 10
 NET = NetSpec(width=16)
-#: Steps with a fifth of the learning rate, once the others are done: without them the weights wander.
-SETTLE = 2000
-SPEC = TrainSpec(
-    seconds=None,
-    steps=8000,
-    patch=192,
-    averaging=0.999,
-    validation=0.04,
-    augment=AugmentSpec(scale=1.5, contrast=0.4, brightness=0.15, gamma=1.6, noise=0.1),
+#: Images as unlike each other as any user's, then as they are; less and less border weight, which makes gaps too wide;
+#: each stage ends with a smaller learning rate, without which the weights wander.
+WIDE = AugmentSpec(scale=1.5, contrast=0.4, brightness=0.15, gamma=1.6, noise=0.1)
+NARROW = AugmentSpec(elastic_px=4.0, scale=1.3, contrast=0.2, brightness=0.05, gamma=1.3, noise=0.03)
+
+
+def stage(seed: int, steps: int, learning_rate: float, augment: AugmentSpec, border: float) -> TrainSpec:
+    return TrainSpec(
+        seconds=None,
+        steps=steps,
+        seed=seed,
+        patch=192,
+        averaging=0.999,
+        validation=0.04,
+        learning_rate=learning_rate,
+        augment=augment,
+        weights=WeightSpec(border=border),
+    )
+
+
+STAGES = (
+    stage(0, 8000, 2e-3, WIDE, border=10),
+    stage(1, 2000, 4e-4, WIDE, border=10),
+    stage(2, 3000, 1e-3, NARROW, border=2),
+    stage(3, 1000, 2e-4, NARROW, border=2),
 )
 
 
@@ -55,9 +71,9 @@ def read(path: Path) -> AnnotatedImage:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=SPEC.steps)
-    parser.add_argument("--settle", type=int, default=SETTLE, help="steps at a fifth of the learning rate after that")
-    parser.add_argument("--start", type=Path, help="a model to settle only")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the steps of each stage")
+    parser.add_argument("--stage", type=int, default=1, help="the first stage to run, with --start")
+    parser.add_argument("--start", type=Path, help="the model that the stage before ended with")
     parser.add_argument("--without", choices=[name for name, *_ in SETS])
     parser.add_argument("--out", type=Path, default=Path("src/napari_annotrain/weights/cells-2d.safetensors"))
     given = parser.parse_args()
@@ -66,11 +82,19 @@ def main() -> None:
     PRESETS["base"] = Preset(title="base", net=NET)
     sets = [s for s in SETS if s[0] != given.without]
     images = [read(path) for name, often, _ in sets for path in files(data, name, False) for _ in range(often)]
-    spec = SPEC.model_copy(update={"steps": given.steps})
-    settling = SPEC.model_copy(update={"steps": given.settle, "learning_rate": SPEC.learning_rate / 5, "seed": 1})
-    model = load_model(given.start) if given.start else learn(images, spec, None, given.out)
-    model = learn(images, settling, model, given.out)
-    save_model(publish(model, sets, images, (spec, settling)), given.out)
+    stages = [spec.model_copy(update={"steps": round((spec.steps or 0) * given.share)}) for spec in STAGES]
+    model = unanchored(load_model(given.start)) if given.start else None
+    for number, spec in enumerate(stages, 1):
+        if number >= given.stage:
+            print(f"stage {number}: {spec.steps} steps", flush=True)
+            model = learn(images, spec, model, given.out)
+    assert model is not None
+    name = "cells-2d" + (f"-without-{given.without}" if given.without else "")
+    save_model(publish(model, name, sets, images, stages), given.out)
+
+
+def unanchored(model: Model) -> Model:
+    return Model(model.card.model_copy(update={"anchor": None}), model.weights)
 
 
 def learn(images: list[AnnotatedImage], spec: TrainSpec, base: Model | None, out: Path) -> Model:
@@ -91,11 +115,11 @@ def learn(images: list[AnnotatedImage], spec: TrainSpec, base: Model | None, out
 
 
 def publish(
-    model: Model, sets: list[tuple[str, int, str]], images: list[AnnotatedImage], specs: tuple[TrainSpec, ...]
+    model: Model, name: str, sets: list[tuple[str, int, str]], images: list[AnnotatedImage], specs: list[TrainSpec]
 ) -> Model:
     """In half precision, with a card that says from what it was made and says nothing of the size of cells."""
     provenance = {
-        "name": "cells-2d",
+        "name": name,
         "sets": {name: licence for name, _, licence in sets},
         "images": len({image.stack.name for image in images}),
         "steps": sum(spec.steps or 0 for spec in specs),
@@ -103,7 +127,7 @@ def publish(
         "settings": [spec.model_dump(mode="json") for spec in specs],
         "versions": model.card.provenance["versions"],
     }
-    unknown = {"cell_diameter_px": None, "min_size_px": None, "pixel_um": {}, "released": (), "anchor": "cells-2d"}
+    unknown = {"cell_diameter_px": None, "min_size_px": None, "pixel_um": {}, "released": (), "anchor": name}
     card = model.card.model_copy(update={"provenance": provenance, **unknown})
     weights = {name: w.half() if w.dtype == torch.float32 else w for name, w in model.weights.items()}
     return Model(card, weights)

@@ -97,7 +97,7 @@ def test_crumbs_are_dropped_and_ids_stay_without_gaps():
 def test_small_holes_are_closed_and_gaps_between_cells_are_not():
     holed = disc(80, 80, 30) & ~disc(80, 85, 8)
     assert np.array_equal(label_cells(holed) > 0, disc(80, 80, 30))
-    assert np.array_equal(label_cells(holed, fill_holes=False) > 0, holed)
+    assert np.array_equal(label_cells(holed, largest_hole_px=0) > 0, holed)
     assert not label_cells(RING, cell_diameter_px=30)[80, 80]
 
 
@@ -150,7 +150,7 @@ def test_any_value_may_be_the_background():
 def test_a_closed_hole_keeps_what_another_class_has_there():
     inner = disc(80, 85, 8)
     classes = np.where(inner, 2, np.where(disc(80, 80, 30), 1, 0))
-    labels = label_classes(classes, fill_holes=True)
+    labels = label_classes(classes, largest_hole_px=None)
     assert len(np.unique(labels[inner])) == 1
     assert labels[80, 85] != labels[80, 60]
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
+from pydantic import ValidationError
 
 import napari_annotrain
 from napari_annotrain.errors import AnnotrainError, PartlyDone, is_out_of_memory
 from napari_annotrain.events import Event, Note
+from napari_annotrain.specs import CellsSpec
 from napari_annotrain.terminal import Progress
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
@@ -115,6 +117,7 @@ def predict(
     axes: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    cells: Annotated[CellsSpec | None, Parameter(name="*", group="Cells")] = None,
 ) -> None:
     """Predict an image, a stack or a folder of them.
 
@@ -161,6 +164,7 @@ def predict(
             scheduler=scheduler,
             resume=resume,
             overwrite=overwrite,
+            cells=cells,
             on_event=show,
         )
 
@@ -313,6 +317,10 @@ def _complain(sentence: str) -> int:
 
 
 def _one_sentence(error: CycloptsError) -> str:
+    if isinstance(error.__cause__, ValidationError):
+        first = error.__cause__.errors()[0]
+        option = "--" + str(first["loc"][-1]).replace("_", "-")
+        return f"{option} cannot be {first['input']}: {first['msg'].lower()}; see annotrain --help."
     text = " ".join(str(error).split()).replace('"', "'")
     return "; ".join([*re.split(r"[.?!] +(?=[A-Z])", text.rstrip(".?! ")), "see annotrain --help."])
 

@@ -31,9 +31,10 @@ def label_cells(
     distance: npt.ArrayLike | None = None,
     *,
     threshold: float | None = None,
-    min_size: int | None = None,
+    min_size: float | None = None,
     cell_diameter_px: float | None = None,
-    fill_holes: bool = True,
+    smoothing_px: float | None = None,
+    largest_hole_px: float | None = None,
 ) -> Labels:
     """Label the cells of one plane.
 
@@ -58,8 +59,10 @@ def label_cells(
         Smaller objects are dropped, in pixels; None: 2.5 % of the typical cell's area.
     cell_diameter_px
         Diameter of a typical cell; None: measured, as that of the median object, crumbs left out.
-    fill_holes
-        Close holes of up to a quarter of the typical cell's area.
+    smoothing_px
+        Sigma of the smoothing of the landscape; None: 10 % of the typical cell's radius.
+    largest_hole_px
+        Holes of up to this area are closed; None: a quarter of the typical cell's area.
 
     Returns
     -------
@@ -72,12 +75,14 @@ def label_cells(
     if not mask.any() or mask.all():
         return mask.astype(np.int32)
     area = _disc(cell_diameter_px) if cell_diameter_px else _typical_area(_sizes(ndi.label(mask)[0]))
-    if fill_holes:
-        holes = _small_holes(mask, LARGEST_HOLE * area)
+    largest_hole = LARGEST_HOLE * area if largest_hole_px is None else largest_hole_px
+    if largest_hole > 0:
+        holes = _small_holes(mask, largest_hole)
         mask |= holes
         certainty[holes] = 1
     radius = np.sqrt(area / np.pi)
-    basins = _Basins.of(_landscape(mask, certainty, SMOOTHING * radius), mask)
+    sigma = SMOOTHING * radius if smoothing_px is None else smoothing_px
+    basins = _Basins.of(_landscape(mask, certainty, sigma), mask)
     if cell_diameter_px is None:
         # the components may have been clumps; what they fall into gives a better measure
         area = _typical_area(_sizes(basins.merge(NECK_DEPTH * radius)))
@@ -100,9 +105,10 @@ def label_classes(
     classes: npt.ArrayLike,
     background: int = 0,
     *,
-    min_size: int | None = None,
+    min_size: float | None = None,
     cell_diameter_px: float | None = None,
-    fill_holes: bool = False,
+    smoothing_px: float | None = None,
+    largest_hole_px: float | None = 0,
 ) -> Labels:
     """Label the objects of each class of one plane, as `label_cells` does; no id occurs in two classes.
 
@@ -112,9 +118,9 @@ def label_classes(
         Class values, (Y, X).
     background
         The value that holds no objects.
-    min_size, cell_diameter_px
+    min_size, cell_diameter_px, smoothing_px
         See `label_cells`.
-    fill_holes
+    largest_hole_px
         See `label_cells`; a hole that another class has filled with an object of its own stays that object's.
 
     Returns
@@ -124,7 +130,13 @@ def label_classes(
     values = np.asarray(classes)
     labels = np.zeros(values.shape, np.int32)
     for value in np.setdiff1d(values, background):
-        own = label_cells(values == value, min_size=min_size, cell_diameter_px=cell_diameter_px, fill_holes=fill_holes)
+        own = label_cells(
+            values == value,
+            min_size=min_size,
+            cell_diameter_px=cell_diameter_px,
+            smoothing_px=smoothing_px,
+            largest_hole_px=largest_hole_px,
+        )
         free = (own > 0) & ((values == value) | (values == background)) & (labels == 0)
         labels[free] = own[free] + labels.max()
     return labels

@@ -111,6 +111,29 @@ class TrainSpec(Spec):
         return self
 
 
+class CellsSpec(Spec):
+    """How cells are told apart; None is automatic, from the annotated cells or from what is found."""
+
+    diameter_px: float | None = _setting(
+        None,
+        "Cell diameter",
+        "Of typical cells in this image; far from what the model knows, it is rescaled.",
+        "px",
+        ge=1,
+        le=10_000,
+    )
+    threshold: float | None = _setting(
+        None, "Threshold", "Least probability that counts as a cell: lower for larger and more cells.", ge=0.01, le=0.99
+    )
+    smoothing_px: float | None = _setting(
+        None, "Smoothing", "The more, the fewer cells are split at small bumps.", "px", ge=0, le=100
+    )
+    min_size_px: int | None = _setting(None, "Smallest cell", "Smaller cells are dropped.", "px²", ge=0)
+    largest_hole_px: int | None = _setting(
+        None, "Largest hole", "Holes in cells up to this area are filled; 0: none.", "px²", ge=0
+    )
+
+
 class PredictSpec(Spec):
     """Prediction by overlap-tiles."""
 
@@ -121,6 +144,7 @@ class PredictSpec(Spec):
     memory: int = _setting(2_000_000_000, "Memory", "Most memory the process may use.", "bytes", ge=1)
     device: Device = _setting("auto", "Device", "auto takes a GPU where there is one that works.")
     precision: Precision = _setting("auto", "Precision", "auto takes what the device computes fastest.")
+    cells: CellsSpec = CellsSpec()
 
 
 class Preset(Spec):

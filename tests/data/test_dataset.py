@@ -58,8 +58,8 @@ def test_cells_of_any_id_are_two_classes_with_a_typical_size():
     labels[5:15, 5:15], labels[30:40, 30:40] = 2**31 - 2, 77
     dataset = build_dataset([annotated(labels)], "cells", SPEC)
     assert dataset.classes == (0, 1)
-    assert dataset.cell_diameter_px == pytest.approx(2 * np.sqrt(100 / np.pi))
-    assert 0 < dataset.min_size_px < 100
+    assert dataset.sizes.diameter_px == pytest.approx(2 * np.sqrt(100 / np.pi))
+    assert 0 < dataset.sizes.least_px < 100
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_cells_of_huge_ids_train_as_small_ones_do():
         for ids in (labels, (labels // 2**33).astype(np.uint8))
     )
     assert np.array_equal(huge.areas[0].target, small.areas[0].target)
-    assert huge.cell_diameter_px == small.cell_diameter_px
+    assert huge.sizes == small.sizes
 
 
 def bad_images():

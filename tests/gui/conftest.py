@@ -115,7 +115,11 @@ class FakeEngine:
             )
         )
 
-    def iter_prediction(self, model, stack, *, spec, region, normalisation):
+    class KeptPlanes:
+        def clear(self):
+            pass
+
+    def iter_prediction(self, model, stack, *, spec, region, normalisation, kept=None):
         self.calls.append(("predict", stack, {"region": region, "spec": spec}))
         assert normalisation == stack.name
         kind, dtype, channels = self.output_of(model, spec.output)

@@ -82,7 +82,7 @@ def test_a_number_or_a_word(qtbot):
 def test_reset_goes_back(qtbot):
     form = SpecForm(TrainSpec())
     qtbot.addWidget(form)
-    button = form.add_reset()
+    button = form.add_reset("Back")
     form._fields["batch"]._entry.value = 3
     form._groups["weights"]._fields["border"]._entry.value = 1
     button.click()

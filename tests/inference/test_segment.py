@@ -6,7 +6,8 @@ from napari_annotrain.data.normalise import measure
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Computed, Note, Started, TileDone
-from napari_annotrain.inference.segment import output_of, segment
+from napari_annotrain.inference.results import output_of
+from napari_annotrain.inference.segment import segment
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import NetSpec, NormaliseSpec, PredictSpec

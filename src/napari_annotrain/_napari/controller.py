@@ -88,6 +88,7 @@ class Controller:
         self.panel = None
         self.train.keep_best()
         self.lane.close(CLOSING_SECONDS)
+        self.predict.wait_no_longer()
         self.predict.close_sink()
         if self._loading is not None:
             self._loading.mute()

@@ -1,6 +1,8 @@
 from typing import TYPE_CHECKING, Any
 
+from napari_annotrain._napari import engine
 from napari_annotrain._napari.order import Order, order
+from napari_annotrain._napari.predict_settings import PredictSettings
 from napari_annotrain._napari.progress import WORDS, Progress
 from napari_annotrain._napari.run_events import Advanced, LeftOut
 from napari_annotrain._napari.runs import prediction
@@ -11,13 +13,12 @@ from napari_annotrain._qt.predict import VIEW
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Note
 from napari_annotrain.session import why_not_predict
-from napari_annotrain.specs import PredictSpec
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
 
 
-class PredictFlow:
+class PredictFlow(PredictSettings):
     """Prediction, from the button to the pixels of the prediction layer.
 
     A run that was asked for, and the one after a training, keep the buttons grey until they end; one that follows
@@ -25,57 +26,16 @@ class PredictFlow:
     """
 
     def __init__(self, controller: "Controller") -> None:
-        self._c = controller
-        self.live = False
+        super().__init__(controller)
         self.under_way = False  # quietly or not
-        self._target = ""  # what the last model was trained for
         self._sink: Sink | None = None
-        self._seen: tuple[Any, ...] | None = None  # what the last finished view showed
         self._progress = Progress(VIEW, [])
         self._order = Order(VIEW)
         self._speaks = False  # a button was pressed, so that the status line tells of it
         self._cancelled = False
+        self._kept: Any = None  # what the network made of cells, to tell them apart otherwise
+        self._last: tuple[Order, Any] | None = None  # what was predicted last to its end, and by which model
         self._measuring = self._status = ""  # what the status line says while it measures, and what it said before
-
-    # -- what is chosen -----------------------------------------------------------------------------------------
-
-    def show_outputs(self) -> None:
-        """Offer the outputs the present model can give."""
-        panel, model = self._c.panel, self._c.session.model
-        if panel is None or model is None:
-            return
-        target = model.model.card.target
-        own_first = ["cells", "classes"] if target == "cells" else ["classes", "cells"]
-        panel.predict.set_outputs([*own_first, "probabilities"])
-        if target != self._target:
-            self._target = target
-            panel.predict.output_combo.choose(own_first[0])
-        self.set_output(panel.predict.output_combo.choice())
-
-    def set_output(self, output: Any) -> None:
-        """Show another kind of result."""
-        self._c.session.predict = self._c.session.predict.model_copy(update={"output": output})
-        self.forget_view()
-        self.look()
-
-    def set_spec(self, spec: PredictSpec) -> None:
-        """Predict with other settings; what is shown and where it is computed are chosen elsewhere."""
-        session = self._c.session
-        kept = {"output": session.predict.output, "device": session.predict.device}
-        session.predict = spec.model_copy(update=kept)
-        self.forget_view()
-
-    def set_live(self, live: bool) -> None:
-        """Follow the view, or not."""
-        self.live = live
-        watch = self._c.watch
-        if watch is not None:
-            watch.enabled = live
-        self.look()
-
-    def forget_view(self) -> None:
-        """The next look predicts even where the view has not moved."""
-        self._seen = None
 
     # -- commands -----------------------------------------------------------------------------------------------
 
@@ -101,8 +61,24 @@ class PredictFlow:
             return
         assert c.session.model is not None
         wanted = order(c, what, c.session.model.model, c.session.predict)
+        if self._kept is not None:
+            self._kept.clear()  # the image may have changed meanwhile
         c.session.activity = "predicting"
         self._run(wanted, speaks=True)
+
+    def tell_apart(self) -> None:
+        """Tell the cells of the last prediction apart again, where they are still shown."""
+        c = self._c
+        if c.panel is None or self._last is None or not self._gives_cells():
+            return
+        if c.session.activity != "idle":  # not now
+            self.tell_apart_soon()
+            return
+        wanted, model = self._last
+        there = all(any(layer is one for one in c.roster.viewer.layers) for layer in wanted.layers)
+        if model is c.session.model and there:
+            c.session.activity = "predicting"
+            self._run(wanted, speaks=True)
 
     def cancel(self) -> None:
         """Stop; what is written stays."""
@@ -161,8 +137,11 @@ class PredictFlow:
         assert model is not None
         seen = (c.image, model, spec.output, wanted.pieces[0].region)
         network, asked = model.model, c.session.activity == "predicting"
+        if self._kept is None:
+            self._kept = engine.load().KeptPlanes()
+        kept = self._kept
         run = Run(
-            lambda: prediction(network, wanted.pieces, spec),
+            lambda: prediction(network, wanted.pieces, spec, kept),
             c.guarded(lambda: self._begin(wanted, speaks)),
             c.guarded(self._on_event),
             c.guarded(lambda stopped: self._on_end(stopped, seen)),
@@ -225,6 +204,8 @@ class PredictFlow:
         complete = not stopped and not failed
         try:
             self.close_sink()
+            if complete:
+                self._last = self._order, seen[1]
             if complete and self._progress.what == VIEW:
                 self._seen = seen
             if failed:

@@ -65,6 +65,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (predict.live_toggled, controller.predict.set_live),
         (predict.output_changed, controller.predict.set_output),
         (predict.spec_changed, controller.predict.set_spec),
+        (predict.cells_changed, controller.predict.set_cells),
     ):
         signal.connect(guarded(command))
 

@@ -81,26 +81,27 @@ def _preview(api: Any, request: Request, seconds: float) -> Iterator[Event]:
     yield Previewed(seconds, time.perf_counter() - began)
 
 
-def prediction(model: Any, pieces: Sequence[Piece], spec: PredictSpec) -> Iterator[Event]:
+def prediction(model: Any, pieces: Sequence[Piece], spec: PredictSpec, kept: Any = None) -> Iterator[Event]:
     """Predict some images one after the other, writing each finished region where it belongs.
 
-    Of several images, one that cannot be predicted is left out.
+    Of several images, one that cannot be predicted is left out. What the network makes of cells is kept in `kept`, and
+    taken from there where it is there.
     """
     api = engine.load()
     try:
-        yield from _pieces(api, model, pieces, spec)
+        yield from _pieces(api, model, pieces, spec, kept)
         yield Done(None)
     finally:
         api.release_memory()
 
 
-def _pieces(api: Any, model: Any, pieces: Sequence[Piece], spec: PredictSpec) -> Iterator[Event]:
+def _pieces(api: Any, model: Any, pieces: Sequence[Piece], spec: PredictSpec, kept: Any = None) -> Iterator[Event]:
     count = api.output_of(model, spec.output)[0] == "cells"
     n_cells = n_failed = 0
     for i, piece in enumerate(pieces):
         cells: set[int] = {0}  # of this image: every one starts again from 1
         try:
-            for event in _one_image(api, model, piece, spec, count):
+            for event in _one_image(api, model, piece, spec, count, kept):
                 if not isinstance(event, TileDone | Computed):
                     yield event
                     continue
@@ -116,12 +117,12 @@ def _pieces(api: Any, model: Any, pieces: Sequence[Piece], spec: PredictSpec) ->
         n_cells += len(cells) - 1
 
 
-def _one_image(api: Any, model: Any, piece: Piece, spec: PredictSpec, cells: bool) -> Iterator[Event]:
+def _one_image(api: Any, model: Any, piece: Piece, spec: PredictSpec, cells: bool, kept: Any) -> Iterator[Event]:
     """Predict one image, and write; its events, without the last one."""
     if prod(piece.stack.array.shape) > LARGE_IMAGE and not piece.measured.holds(model, piece.stack):
         yield Measuring(piece.stack.name)
     known = piece.measured.of(api, model, piece.stack)
-    run = api.iter_prediction(model, piece.stack, spec=spec, region=piece.region, normalisation=known)
+    run = api.iter_prediction(model, piece.stack, spec=spec, region=piece.region, normalisation=known, kept=kept)
     with _writing(piece, cells) as write, closing(run) as events:
         for event in events:
             if isinstance(event, TileDone):

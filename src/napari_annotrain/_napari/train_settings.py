@@ -31,6 +31,7 @@ class TrainSettings:
         panel.train.set_spec(self._preset_spec(), new_default=True)
         panel.train.set_spec(session.train)
         panel.predict.more.set_spec(session.predict)
+        panel.predict.cells.set_spec(session.predict.cells)
         self._offer_bases()
 
     def _offer_bases(self) -> None:

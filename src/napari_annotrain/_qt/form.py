@@ -96,9 +96,9 @@ class SpecForm(QWidget):
         inner.changed.connect(self._edited)
         return box
 
-    def add_reset(self) -> QPushButton:
-        """Add a button that goes back to the preset's settings."""
-        made = QPushButton("Back to the preset's settings")
+    def add_reset(self, words: str) -> QPushButton:
+        """Add a button that goes back to the settings that were given."""
+        made = QPushButton(words)
         made.setObjectName("reset_settings_button")
         made.clicked.connect(self.reset)
         self.layout().addWidget(made)

@@ -9,7 +9,8 @@ from napari_annotrain.specs import Spec
 class MoreSettings(QWidget):
     """Settings most people leave alone: a form that folds out, grown when it is first looked at.
 
-    `beside` is a button at the other end of the line that folds it out.
+    `beside` is a button at the other end of the line that folds it out, `title` and `why` are the line's words, and
+    `back` those of the button that goes back to the default.
     """
 
     changed = Signal(object)
@@ -21,15 +22,18 @@ class MoreSettings(QWidget):
         hide: tuple[str, ...] = (),
         only: tuple[str, ...] = (),
         beside: QWidget | None = None,
+        title: str = "More settings",
+        why: str = "Settings that most people leave as they are.",
+        back: str = "Back to the preset's settings",
     ) -> None:
         super().__init__()
         self._spec = self._default = spec
-        self._hide, self._only = hide, only
+        self._hide, self._only, self._back = hide, only, back
         self._form: SpecForm | None = None
         self.button = QToolButton()
         self.button.setObjectName(name)
-        self.button.setText("More settings")
-        self.button.setToolTip("Settings that most people leave as they are.")
+        self.button.setText(title)
+        self.button.setToolTip(why)
         self.button.setCheckable(True)
         self.button.setAutoRaise(True)
         self.button.setArrowType(Qt.ArrowType.RightArrow)
@@ -44,7 +48,7 @@ class MoreSettings(QWidget):
         """The form itself."""
         if self._form is None:
             self._form = SpecForm(self._default, hide=self._hide, only=self._only)
-            self._form.add_reset()
+            self._form.add_reset(self._back)
             self._form.show_value(self._spec)
             self._form.changed.connect(self.changed)
             self._form.hide()

@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QCheckBox, QGridLayout, QProgressBar, QVBoxLayout, QW
 from napari_annotrain._qt.combos import ChoiceCombo
 from napari_annotrain._qt.layout import GAP, allow, button, form_layout, row_of, words
 from napari_annotrain._qt.more import MoreSettings
-from napari_annotrain.specs import PredictSpec
+from napari_annotrain.specs import CellsSpec, PredictSpec
 
 #: What each button predicts, as carried by `PredictStep.predict_clicked`.
 VIEW, SLICE, STACK, IMAGES = "view", "slice", "stack", "images"
@@ -21,6 +21,7 @@ class PredictStep(QWidget):
     live_toggled = Signal(bool)
     output_changed = Signal(object)
     spec_changed = Signal(object)
+    cells_changed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,6 +52,14 @@ class PredictStep(QWidget):
             only=("tile", "memory", "precision"),
             beside=self.check_seams_button,
         )
+        self.cells = MoreSettings(
+            "cells_settings_button",
+            CellsSpec(),
+            title="How cells are told apart",
+            why="Changes the cells that were found without running the network again.",
+            back="Automatic again",
+        )
+        self.cells.hide()  # until there is a model of cells
         self._build()
         for what, made in self.buttons.items():
             made.clicked.connect(lambda _=False, what=what: self.predict_clicked.emit(what))
@@ -59,6 +68,7 @@ class PredictStep(QWidget):
         self.live_check.toggled.connect(self.live_toggled)
         self.output_combo.choice_changed.connect(self.output_changed)
         self.more.changed.connect(self.spec_changed)
+        self.cells.changed.connect(self.cells_changed)
         self.set_progress(0, 1, "")
 
     def _build(self) -> None:
@@ -75,6 +85,7 @@ class PredictStep(QWidget):
         whole.addLayout(grid)
         whole.addLayout(form)
         whole.addWidget(row_of((self.progress_bar, 1), self.cancel_button))
+        whole.addWidget(self.cells)
         whole.addWidget(self.more)
 
     def set_outputs(self, outputs: Sequence[str]) -> None:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
         predict,
     )
     from napari_annotrain.api.training import base_models, iter_training, train
+    from napari_annotrain.inference.planes import KeptPlanes
     from napari_annotrain.inference.segment import check_channels
     from napari_annotrain.net.device import release_memory
     from napari_annotrain.store.models import load_model, save_model
 
 __all__ = [
+    "KeptPlanes",
     "base_models",
     "check_channels",
     "check_seams",
@@ -49,6 +51,7 @@ _HOMES = {
         "predict",
     ),
     "api.training": ("base_models", "iter_training", "train"),
+    "inference.planes": ("KeptPlanes",),
     "inference.segment": ("check_channels",),
     "net.device": ("release_memory",),
     "store.models": ("load_model", "save_model"),

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +14,7 @@ from napari_annotrain.api.failures import first_words
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.dataset import AnnotatedDataset, build_dataset
 from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.inference.rescale import factor_to
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.specs import NetSpec, Target, TrainSpec, check_choice, find_preset
 from napari_annotrain.store.models import load_model, shipped_models
@@ -64,30 +65,58 @@ def make_plan(
     if base is not None:
         spec = spec.model_copy(update={"normalise": base.card.normalise})
     origin = card or (base.card if base else None)
-    released = origin.released if origin else ()
     net = (origin or chosen).net
-    dataset = build_dataset(
-        images, cast("Target", target), spec, released, skip_bad=skip_bad, context_px=_window_px(net, spec)
-    )
+    dataset, scale = _build(images, cast("Target", target), spec, origin, skip_bad, _window_px(net, spec))
     shape = {"channels": dataset.images[0].stack.n_channels, "outputs": len(dataset.classes) + len(dataset.distances)}
     net = net.model_copy(update=shape)
     if card is not None and (net != card.net or dataset.classes != card.classes):
         raise AnnotrainError(
             "The annotation has other classes or channels than the training to resume: train without --resume."
         )
-    made = _make_card(dataset, net, spec, target, class_names, base)
-    anchor = _find_anchor(origin, made, dataset.n_cells)
+    made = _make_card(dataset, net, spec, target, class_names, base, scale)
+    anchor = _find_anchor(base, origin, made, dataset.sizes.n if dataset.sizes else 0)
     made = made.model_copy(update={"anchor": None if anchor is None or origin is None else origin.anchor})
     return Plan(dataset, net, spec, base, anchor, state, made)
 
 
-def _find_anchor(origin: Card | None, card: Card, n_cells: int) -> Anchor | None:
-    """The shipped model that the one to start from goes back to, where the new one can keep a share of it."""
-    if origin is None or origin.anchor not in shipped_models():
+def _build(
+    images: Sequence[AnnotatedImage],
+    target: Target,
+    spec: TrainSpec,
+    origin: Card | None,
+    skip_bad: bool,
+    context_px: int,
+) -> tuple[AnnotatedDataset, float]:
+    """What is annotated, at the scale at which the network should see it; sizes of cells are those of the images."""
+    released = origin.released if origin else ()
+    dataset = build_dataset(images, target, spec, released, skip_bad, context_px)
+    scale = origin.scale if origin else 1.0
+    note = "The images were brought to {scale:.0%} for the network, as for the model to start from."
+    if scale == 1 and origin is not None and dataset.sizes is not None:
+        scale = factor_to(origin, dataset.sizes.diameter_px)
+        note = (
+            "The images were brought to {scale:.0%} for the network: the cells are about {diameter:.0f} px wide, and "
+            "the model to start from knows others."
+        )
+    if scale == 1:
+        return dataset, 1.0
+    rescaled = build_dataset([image.rescaled(scale) for image in images], target, spec, released, skip_bad, context_px)
+    words = note.format(scale=scale, diameter=dataset.sizes.diameter_px if dataset.sizes else 0)
+    return replace(rescaled, sizes=dataset.sizes, notes=(*rescaled.notes, words)), scale
+
+
+def _find_anchor(base: Model | None, origin: Card | None, card: Card, n_cells: int) -> Anchor | None:
+    """The base model that the one to start from is or goes back to, where the new one can keep a share of it."""
+    if origin is None or origin.anchor is None:
         return None
-    shipped = load_model(origin.anchor)
-    same = shipped.card.net == card.net and shipped.card.target == card.target
-    return Anchor(shipped.weights, share_for(n_cells)) if same else None
+    if base is not None and base.card.provenance.get("name") == origin.anchor:
+        anchor = base
+    elif origin.anchor in shipped_models():
+        anchor = load_model(origin.anchor)
+    else:
+        return None
+    same = anchor.card.net == card.net and anchor.card.target == card.target
+    return Anchor(anchor.weights, share_for(n_cells)) if same else None
 
 
 def _window_px(net: NetSpec, spec: TrainSpec) -> int:
@@ -103,9 +132,10 @@ def _make_card(
     target: str,
     class_names: Mapping[int, str] | None,
     base: Model | None,
+    scale: float,
 ) -> Card:
     tiling = geometry(net)
-    ranges = dataset.normalisations[0]
+    ranges, sizes = dataset.normalisations[0], dataset.sizes
     known = {0: "background"} | {v: f"class {v}" for v in dataset.classes if v} | dict(class_names or {})
     if target == "cells":
         known[1] = "cell"
@@ -117,12 +147,14 @@ def _make_card(
         distances=dataset.distances,
         normalise=spec.normalise,
         training_range=tuple(zip(ranges.low, ranges.high, strict=True)) if spec.normalise.scope == "training" else (),
-        cell_diameter_px=dataset.cell_diameter_px,
-        min_size_px=dataset.min_size_px,
+        cell_diameter_px=sizes.diameter_px if sizes else None,
+        cell_diameters_px=sizes.usual_px if sizes else None,
+        scale=scale,
+        min_size_px=sizes.least_px if sizes else 0,
         released=dataset.released,
         margin_px=tiling.before,
         grid_px=tiling.grid,
-        pixel_um=dict(dataset.images[0].stack.pixel_um),
+        pixel_um=dict((dataset.images[0].full_size or dataset.images[0].stack).pixel_um),
         provenance={
             "images": first_words([image.name for image in dataset.images]),
             "annotated_pixels": dict(zip(map(str, dataset.classes), dataset.n_annotated, strict=True)),

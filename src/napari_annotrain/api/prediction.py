@@ -18,13 +18,14 @@ from napari_annotrain.data.stack import Stack, paste
 from napari_annotrain.data.writing import check_writable, filling_ome_zarr, write_array
 from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Done, Event, Note, OnEvent, TileDone
-from napari_annotrain.inference import seams
+from napari_annotrain.inference import results, seams
 from napari_annotrain.inference import segment as segmenting
+from napari_annotrain.inference.planes import KeptPlanes
 from napari_annotrain.inference.seams import SeamCheck
 from napari_annotrain.inference.segment import check_channels
 from napari_annotrain.net.device import choose_device, choose_precision
 from napari_annotrain.net.model import Model
-from napari_annotrain.specs import Device, Output, Precision, PredictSpec, check_choice, parse_memory
+from napari_annotrain.specs import CellsSpec, Device, Output, Precision, PredictSpec, check_choice, parse_memory
 from napari_annotrain.store.models import load_model
 
 
@@ -41,6 +42,7 @@ def predict(
     scheduler: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    cells: CellsSpec | None = None,
     on_event: OnEvent | None = None,
 ) -> Any:
     """Predict an image, a stack of any size, or a folder of them.
@@ -65,6 +67,8 @@ def predict(
         File (``.tif``, ``.png``, ``.zarr``) to write, or folder if `image` is one.
     overwrite
         Replace an OME-Zarr that is already there.
+    cells
+        How cells are told apart, and how large they are (`napari_annotrain.specs.CellsSpec`); None: automatic.
     on_event
         Called with every event (`napari_annotrain.events`).
 
@@ -83,10 +87,11 @@ def predict(
     """
     _refuse_later_options(scheduler, resume)
     spec = predict_spec(output, tile, memory, device, precision)
+    spec = spec.model_copy(update={"cells": cells or CellsSpec()})
     choose_precision(spec.precision, choose_device(spec.device))
     if not isinstance(model, Model):
         model = load_model(model)
-    segmenting.output_of(model.card, output)
+    results.output_of(model.card, output)
     if is_path(image) and out is not None and os.path.realpath(image) == os.path.realpath(out):
         raise AnnotrainError(f"The result would replace {image} itself: choose another place for it.")
     if is_path(image) and is_folder(image):
@@ -132,6 +137,7 @@ def iter_prediction(
     spec: PredictSpec | None = None,
     region: segmenting.Region | None = None,
     normalisation: Normalisation | None = None,
+    kept: KeptPlanes | None = None,
 ) -> Generator[Event]:
     """Predict as `predict` does, as a generator of events: `Started`, `TileDone`s, `Done`.
 
@@ -141,10 +147,12 @@ def iter_prediction(
         (T, Z, Y, X) slices inside the image, in px; None for all of it. The values are those the whole image has.
     normalisation
         From `measure_normalisation`, to measure it once for several regions of an image.
+    kept
+        Where planes are kept, to tell cells apart again with other `spec.cells` without running the network.
     """
     if normalisation is None:
         normalisation = measure_normalisation(model, stack)
-    with closing(segmenting.segment(model, stack, normalisation, spec or PredictSpec(), region)) as events:
+    with closing(segmenting.segment(model, stack, normalisation, spec or PredictSpec(), region, kept)) as events:
         yield from events
     yield Done(None)
 
@@ -166,7 +174,7 @@ def check_seams(model: Model, stack: Stack, spec: PredictSpec | None = None, t: 
 
 def output_of(model: Model, output: str | None = None) -> tuple[str, np.dtype[Any], int]:
     """What `predict` will give: kind, type, and channels (0 for labels)."""
-    return segmenting.output_of(model.card, output)
+    return results.output_of(model.card, output)
 
 
 def _predict_one(

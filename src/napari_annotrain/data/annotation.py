@@ -1,13 +1,14 @@
 """What the values of an annotation mean: 0 not annotated, 1 background, 2, 3, ... classes or cells."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from skimage.draw import polygon2mask
 
+from napari_annotrain.data.resampled import resample
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 
@@ -39,6 +40,11 @@ class CompleteRegion:
         inside = polygon2mask(labels.shape, np.asarray(self.outline, float) - origin)
         labels[inside & (labels == NOT_ANNOTATED)] = BACKGROUND
 
+    def rescaled(self, scale: float) -> "CompleteRegion":
+        """The same in an image at another scale."""
+        outline = (np.asarray(self.outline, float) + 0.5) * scale - 0.5
+        return replace(self, outline=tuple((float(y), float(x)) for y, x in outline))
+
     def box(self, shape: tuple[int, int]) -> PlaneBox:
         """Smallest box of whole pixels around the region, inside a plane of this (Y, X) shape."""
         corners = np.asarray(self.outline, float)
@@ -63,6 +69,8 @@ class AnnotatedImage:
         True: ground truth in the usual convention, everything annotated; 0 is background, n is class or cell n.
     planes
         (t, z) of the planes that may be painted, where somebody has kept count; None: look at all of them.
+    full_size
+        The image whose intensity range counts, where `stack` is that image at another scale.
     """
 
     stack: Stack
@@ -70,6 +78,7 @@ class AnnotatedImage:
     regions: tuple[CompleteRegion, ...] = ()
     dense: bool = False
     planes: frozenset[tuple[int, int]] | None = None
+    full_size: Stack | None = None
 
     def __post_init__(self) -> None:
         image, labels = self.stack.shape, self.labels.shape
@@ -88,6 +97,17 @@ class AnnotatedImage:
     def name(self) -> str:
         """Name of the image."""
         return self.stack.name
+
+    def rescaled(self, scale: float) -> "AnnotatedImage":
+        """The same at another scale (see `data.resampled.resample`)."""
+        regions = tuple(
+            replace(
+                region, outline=tuple(((y + 0.5) * scale - 0.5, (x + 0.5) * scale - 0.5) for y, x in region.outline)
+            )
+            for region in self.regions
+        )
+        stack, labels = resample(self.stack, scale), resample(self.labels, scale, labels=True)
+        return replace(self, stack=stack, labels=labels, regions=regions, full_size=self.full_size or self.stack)
 
     def may_be_annotated(self, t: int, z: int) -> bool:
         """False where nothing is annotated in a plane, known without reading it."""

@@ -42,6 +42,37 @@ class _Found:
 
 
 @dataclass(frozen=True)
+class CellSizes:
+    """How large the annotated cells are.
+
+    Attributes
+    ----------
+    n
+        How many there are; one that lies in several areas counts several times.
+    diameter_px
+        Median diameter, of the disc of equal area.
+    usual_px
+        5th and 95th percentile of the diameters.
+    least_px
+        An area well below that of the smallest ones.
+    """
+
+    n: int
+    diameter_px: float
+    usual_px: tuple[float, float]
+    least_px: int
+
+    @classmethod
+    def of(cls, labels: Iterable[Labels]) -> "CellSizes":
+        """Measure the cells of annotated areas."""
+        areas = np.concatenate([np.unique(a[a > BACKGROUND], return_counts=True)[1] for a in labels])
+        typical = float(np.median(areas))
+        low, median, high = 2 * np.sqrt(np.percentile(areas, (5, 50, 95)) / np.pi)
+        least = min(float(np.percentile(areas, 2)), typical) / 3
+        return cls(len(areas), float(median), (float(low), float(high)), int(least))
+
+
+@dataclass(frozen=True)
 class AnnotatedDataset:
     """Everything the user has annotated, ready for the sampler.
 
@@ -59,10 +90,8 @@ class AnnotatedDataset:
         Sentences for the user (images skipped, no validation).
     failed
         Names of the images that could not be used; `notes` say why.
-    cell_diameter_px, min_size_px
-        Typical and least size of the annotated cells (target ``cells``).
-    n_cells
-        How many cells are annotated (target ``cells``).
+    sizes
+        Of the annotated cells; None for the target ``classes``.
     released
         Validation blocks that were trained on, now or by the model to start from.
     """
@@ -73,9 +102,7 @@ class AnnotatedDataset:
     classes: tuple[int, ...]
     notes: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
-    cell_diameter_px: float | None = None
-    min_size_px: int = 0
-    n_cells: int = 0
+    sizes: CellSizes | None = None
     released: tuple[str, ...] = ()
 
     @cached_property
@@ -132,7 +159,6 @@ def build_dataset(
     ]
     areas, newly_released, note = keep_validation(areas, len(values))
     notes += [note] if note else []
-    diameter, least, n_cells = _cell_sizes(labels) if target == "cells" else (None, 0, 0)
     dataset = AnnotatedDataset(
         tuple(one.image for one in found),
         _share_range([one.normalisation for one in found], spec),
@@ -140,9 +166,7 @@ def build_dataset(
         tuple(predicted_values(values)),
         tuple(notes),
         tuple(failed),
-        diameter,
-        least,
-        n_cells,
+        CellSizes.of(labels) if target == "cells" else None,
         tuple(sorted({*released, *newly_released})),
     )
     balance = balance_classes(dataset.n_annotated, spec.weights)
@@ -180,9 +204,10 @@ def _look_at(image: AnnotatedImage, target: Target, spec: TrainSpec, context_px:
     places = list(find_areas(image, target == "cells"))
     if not places:
         return None
-    sample = image.stack.overview()
+    full_size = image.full_size or image.stack
+    sample = full_size.overview()
     check_finite(image.stack, sample, [place for place, _ in places], context_px)
-    normalisation = measure(image.stack, spec.normalise, sample)
+    normalisation = measure(full_size, spec.normalise, sample)
     if normalisation.is_constant:
         raise AnnotrainError(
             f"The image {image.name} has the same value everywhere: "
@@ -253,14 +278,3 @@ def _check_channels(images: Sequence[AnnotatedImage]) -> None:
                 f"{image.name} has {image.stack.n_channels} channels but {first.name} has {first.n_channels}: "
                 "train on images with the same channels."
             )
-
-
-def _cell_sizes(labels: Iterable[Labels]) -> tuple[float, int, int]:
-    """Median equivalent diameter of the annotated cells in px, a least area well below the smallest, and their number.
-
-    A cell that lies in several areas counts several times.
-    """
-    areas = np.concatenate([np.unique(a[a > BACKGROUND], return_counts=True)[1] for a in labels])
-    typical = float(np.median(areas))
-    least = min(float(np.percentile(areas, 2)), typical) / 3
-    return 2 * float(np.sqrt(typical / np.pi)), int(least), len(areas)

@@ -27,6 +27,10 @@ class Card(Spec):
         (low, high) of each channel over the training images; used when `normalise.scope` is ``training``.
     cell_diameter_px
         Typical diameter of the annotated cells, for telling touching ones apart; None when not known.
+    cell_diameters_px
+        Smallest and largest usual diameter of the cells it has seen, in pixels of the images; None when not known.
+    scale
+        Pixels the network sees for one of the images.
     min_size_px
         Predicted cells smaller than this are dropped; None: chosen from what is found.
     anchor
@@ -50,6 +54,8 @@ class Card(Spec):
     normalise: NormaliseSpec = NormaliseSpec()
     training_range: tuple[tuple[float, float], ...] = ()
     cell_diameter_px: float | None = None
+    cell_diameters_px: tuple[float, float] | None = None
+    scale: float = Field(default=1.0, gt=0, le=100)
     min_size_px: int | None = 0
     anchor: str | None = None
     margin_px: int = 0

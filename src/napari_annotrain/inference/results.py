@@ -1,0 +1,85 @@
+"""From scores to what the user asked for: classes, cells or probabilities."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.inference.planes import CellDecoder, Values
+from napari_annotrain.inference.predictor import Decoding, Scores
+from napari_annotrain.net.model import Card
+
+#: The first of each is the default.
+OUTPUTS: dict[str, tuple[str, ...]] = {
+    "classes": ("classes", "cells", "probabilities"),
+    "cells": ("cells", "classes", "probabilities"),
+}
+
+
+def output_of(card: Card, output: str | None) -> tuple[str, np.dtype[np.generic], int]:
+    """What a model's result will be: its kind, its type, and its channels (0 for labels).
+
+    Raises
+    ------
+    AnnotrainError
+        The model cannot make this output.
+    """
+    choices = OUTPUTS[card.target]
+    kind = choices[0] if output is None else output
+    if kind not in choices:
+        raise AnnotrainError(f"A model of {card.target} cannot give '{output}': choose one of {', '.join(choices)}.")
+    if kind == "probabilities":
+        return kind, np.dtype(np.float32), len(card.classes) if card.target == "classes" else 1 + len(card.distances)
+    return kind, np.dtype(np.int32 if kind == "cells" else np.min_scalar_type(max(card.classes))), 0
+
+
+@dataclass(frozen=True)
+class Results:
+    """Turns the scores of a model into one kind of result.
+
+    Attributes
+    ----------
+    kind
+        See `output_of`.
+    smooth
+        The scores are resampled first, so that they must come as probabilities.
+    """
+
+    card: Card
+    kind: str
+    smooth: bool
+    cells: CellDecoder | None
+
+    @property
+    def decoding(self) -> Decoding:
+        """What the predictor should make of the scores."""
+        if self.card.target == "cells":
+            return "inside"
+        return "probabilities" if self.kind == "probabilities" or self.smooth else "classes"
+
+    def clean(self, scores: Scores) -> Values:
+        """The values of a tile; what is not a number is the first class, background where there is one."""
+        if scores.invalid is None:
+            return scores.values
+        if self.decoding == "probabilities":
+            first = np.zeros((len(self.card.classes), 1, 1), np.float32)
+            first[0] = 1
+            return np.where(scores.invalid, first, scores.values)
+        return np.where(scores.invalid, scores.values.dtype.type(0), scores.values)
+
+    def of(self, values: Values) -> npt.NDArray[Any]:
+        """The result, (T, Z, Y, X) or (K, T, Z, Y, X), of cleaned values."""
+        if self.kind == "probabilities":
+            return values[:, None, None]
+        if self.card.target == "cells":
+            made = (values[0] > 0.5).astype(np.uint8) if self.cells is None else self.cells.decode(values)
+            return made[None, None]
+        classes = self._classes(values.argmax(0) if self.decoding == "probabilities" else values)
+        return (classes if self.cells is None else self.cells.decode(classes))[None, None]
+
+    def _classes(self, index: Values) -> npt.NDArray[Any]:
+        values = np.asarray(self.card.classes, np.min_scalar_type(max(self.card.classes)))
+        straight = np.array_equal(values, np.arange(len(values))) and values.dtype == index.dtype
+        return index if straight else values[index]
