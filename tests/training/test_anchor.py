@@ -26,8 +26,16 @@ def test_the_more_cells_are_annotated_the_less_is_kept():
     assert shares[-1] < 0.01
 
 
+def test_a_model_that_is_wrong_about_the_annotation_is_not_kept():
+    anchor = Anchor({}, 0.8)
+    assert anchor.trusted(1.0).share == pytest.approx(0.8)
+    assert anchor.trusted(0.625).share == pytest.approx(0.4)
+    assert anchor.trusted(0.5).share == anchor.trusted(0.1).share == 0
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_every_weight_lies_between_the_trained_one_and_the_anchor(share, tiny_net, tiny_spec):
+def test_every_weight_lies_between_the_trained_one_and_the_anchor(share, tiny_net, tiny_spec, monkeypatch):
+    monkeypatch.setattr(Anchor, "trusted", lambda self, iou: self)
     image = AnnotatedImage(Stack.of(IMAGE), Stack.of((TRUTH > 0).astype(np.uint8)), dense=True)
     dataset = build_dataset([image], "classes", tiny_spec.model_copy(update={"validation": 0.0}))
     anchor = Anchor(UNet(tiny_net).state_dict(), share)
@@ -59,3 +67,13 @@ def test_a_base_for_other_channels_sees_the_mean_of_the_new_ones(tiny_net, tiny_
     image = torch.from_numpy(np.random.default_rng(0).random((1, 1, 32, 32), np.float32))
     with torch.inference_mode():
         torch.testing.assert_close(rgb(image.expand(-1, 3, -1, -1)), base(image))
+
+
+def test_the_shipped_model_stays_where_it_agrees_and_goes_where_it_does_not(monkeypatch):
+    shares = []
+    monkeypatch.setattr(Anchor, "hold", lambda self, trained: shares.append(self.share) or trained)
+    train_few()
+    assert shares[-1] > 0.5
+    upside_down = painted_cells((TRUTH == 0) * 1, 1)
+    at.train(IMAGE, upside_down, target="cells", base="cells-2d", steps=1)
+    assert shares[-1] == 0

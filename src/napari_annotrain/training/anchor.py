@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -26,6 +26,16 @@ class Anchor:
 
     weights: Weights
     share: float
+
+    def trusted(self, iou: float) -> "Anchor":
+        """Keep less of a model that agrees with less than three quarters of the annotation, nothing below a half.
+
+        Parameters
+        ----------
+        iou
+            Mean intersection over union of the shipped model's classes with what is annotated.
+        """
+        return replace(self, share=self.share * min(max(4 * iou - 2, 0.0), 1.0))
 
     def hold(self, trained: Weights) -> Weights:
         """The weights between the trained ones and the anchor; what is counted in whole numbers stays as trained."""

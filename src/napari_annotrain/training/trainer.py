@@ -1,7 +1,10 @@
+import copy
 import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
+
+import torch
 
 from napari_annotrain.data.dataset import AnnotatedDataset
 from napari_annotrain.errors import is_out_of_memory
@@ -23,6 +26,8 @@ STEPS_BETWEEN_VALIDATIONS = 25
 VALIDATION_SHARE = 0.05
 SECONDS_BETWEEN_VALIDATIONS = 2.0
 SECONDS_BETWEEN_CHECKPOINTS = 2.0
+#: A shipped model is compared with what is annotated in so many batches.
+BATCHES_OF_AGREEMENT = 2
 
 
 @dataclass
@@ -95,6 +100,8 @@ def fit(
     if learner.parts > 1:
         yield Note(f"Only {free / 1e9:.1f} GB of memory are free: {_in_parts(learner, spec)}.")
     with closing(Batches(dataset, spec, patch, learner.device)) as batches:
+        if anchor is not None:
+            learner.anchor = anchor.trusted(_agreement(anchor, learner, batches, target_crop, len(dataset.classes)))
         while progress.fraction(learner.step) < 1:
             began = time.perf_counter()
             try:
@@ -117,6 +124,18 @@ def fit(
     if held_out is not None and progress.validated_step != learner.step:
         yield _validate(learner, progress, held_out)
     yield _checkpoint(learner, progress, scheduled)
+
+
+def _agreement(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, n_classes: int) -> float:
+    """Mean intersection over union of the anchor's classes with the annotation of the first batches."""
+    network = copy.deepcopy(learner.average)
+    network.load_state_dict(anchor.weights)
+    tables = []
+    for step in range(BATCHES_OF_AGREEMENT):
+        images, maps = (tensor.cpu() for tensor in batches.get(step))
+        shown = validate.ValidationSet(images, maps[:, 0, crop, crop].long() - 1, crop, n_classes)
+        tables.append(validate.score(network, shown, learner.device, learner.precision, len(images))[0].sum(0))
+    return validate.mean_iou(torch.stack(tables).sum(0)).item()
 
 
 def _validate(learner: Learner, progress: _Progress, held_out: validate.ValidationSet) -> Validated:
