@@ -17,7 +17,7 @@ endif
 
 # Benchmarks in the order they run; the first ones need the tools they compare with.
 with_peers := tiling augmentation
-alone := training batches forest startup latency rounds window real_data
+alone := training decoding batches forest startup latency rounds window real_data
 
 .PHONY: help demo test check lint bench docs screenshots nightly clean libraries
 
@@ -39,7 +39,7 @@ lint: .venv/.ready
 	$(bin)/mypy
 	$(bin)/lint-imports
 
-nightly: libraries ## the tests that take many minutes
+nightly: libraries .venv-metrics/.ready ## the tests that take many minutes
 	$(screen) $(bin)/python -m pytest -m nightly
 
 bench: libraries .venv-peers/.ready ## measure, also beside other tools, and write the numbers into docs/benchmarks.md
@@ -67,3 +67,6 @@ libraries: .venv/.ready
 
 .venv-peers/.ready: pyproject.toml constraints-dev.txt
 	@scripts/set_up.sh peers
+
+.venv-metrics/.ready: pyproject.toml constraints-dev.txt
+	@scripts/set_up.sh metrics

@@ -2,6 +2,7 @@
 # Prepares a machine that has Python and nothing else. Called by the Makefile:
 #   scripts/set_up.sh environment   .venv with the package and its development tools
 #   scripts/set_up.sh peers         .venv-peers with the package and the tools that benchmarks compare it with
+#   scripts/set_up.sh metrics       .venv-metrics with the tools whose scores a test compares with ours
 #   scripts/set_up.sh libraries     what Qt and OpenGL need from the system; a virtual screen where there is no screen
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -35,9 +36,10 @@ find_python() {
   fail "Python 3.11 or newer is needed and was not found: install it, or say where it is, as in: make test PYTHON=/path/to/python3.11"
 }
 
-# make_environment FOLDER GROUP
+# make_environment FOLDER GROUP [MORE FOR PIP]
 make_environment() {
   local python package folder=$1 group=$2
+  shift 2
   python=$(find_python)
   if ! "$folder/bin/python" -m pip --version >/dev/null 2>&1; then
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
@@ -49,13 +51,15 @@ make_environment() {
   fi
   echo "Installing what it needs into $folder (some minutes the first time) ..."
   "$folder/bin/python" -m pip install -qq -c constraints-dev.txt --upgrade pip
-  "$folder/bin/python" -m pip install -qq -c constraints-dev.txt --group "$group" -e .
+  "$folder/bin/python" -m pip install -qq -c constraints-dev.txt --group "$group" "$@"
   touch "$folder/.ready"
 }
 
-environment() { make_environment .venv dev; }
+environment() { make_environment .venv dev -e .; }
 
-peers() { make_environment .venv-peers peers; }
+peers() { make_environment .venv-peers peers -e .; }
+
+metrics() { make_environment .venv-metrics metrics; }
 
 # One line for each thing that is missing: "Debian-package what".
 missing() {
@@ -104,6 +108,6 @@ libraries() {
 }
 
 case "${1:-}" in
-environment | peers | libraries) "$1" ;;
-*) fail "usage: $0 environment | peers | libraries" ;;
+environment | peers | metrics | libraries) "$1" ;;
+*) fail "usage: $0 environment | peers | metrics | libraries" ;;
 esac

@@ -45,6 +45,8 @@ def data_folder(tmp_path, monkeypatch):
         write_array(tmp_path / "images" / f"{k}.tif", image, "YX")
         write_array(tmp_path / "annotations" / f"{k}.tif", strokes(truth), "YX")
         write_array(tmp_path / "truth" / f"{k}.tif", truth, "YX")
+        write_array(tmp_path / "DIC" / "01_RES" / f"mask{k:03}.tif", truth, "YX")
+    write_array(tmp_path / "DIC" / "01_GT" / "SEG" / "man_seg001.tif", truth, "YX")
     write_array(tmp_path / "stack.tif", np.stack([image, image]), "ZYX")
     write_array(tmp_path / "nuclei.tif", image, "YX")
     write_array(tmp_path / "stack.zarr", np.stack([image, image]), "ZYX")

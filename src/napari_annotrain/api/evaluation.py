@@ -7,6 +7,7 @@ import numpy as np
 from napari_annotrain import metrics
 from napari_annotrain.api.failures import Failures, left_out
 from napari_annotrain.api.sources import Source, is_path, one_stack
+from napari_annotrain.data.ctc import slice_index
 from napari_annotrain.data.pairs import pair_files, stem
 from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Note, OnEvent
@@ -20,7 +21,8 @@ def evaluate(
     Parameters
     ----------
     prediction, truth
-        Label arrays of equal shape, paths of files, or folders whose stems match.
+        Label arrays of equal shape, paths of files, or folders whose stems match. Results and truth of the Cell
+        Tracking Challenge match by their frame numbers (see `data.ctc`).
     kind
         ``"cells"``: objects. ``"classes"``: pixels.
     min_size
@@ -54,7 +56,7 @@ def evaluate(
     for text in notes:
         note(text)
     if len(pairs) == 1:
-        return metrics.summarise({stem(p): _compare(stem(p), p, t, kind, min_size) for p, t in pairs})
+        return metrics.summarise({_name(*pair): _compare(_name(*pair), *pair, kind, min_size) for pair in pairs})
     return _compare_all(pairs, kind, min_size, note)
 
 
@@ -64,8 +66,9 @@ def _compare_all(
     failures = Failures(note)
     counts = {}
     for prediction, truth in pairs:
+        name = _name(prediction, truth)
         with failures.noting(prediction.name):
-            counts[stem(prediction)] = _compare(stem(prediction), prediction, truth, kind, min_size)
+            counts[name] = _compare(name, prediction, truth, kind, min_size)
     sentence = left_out(failures.names, len(pairs), "pairs could not be compared")
     if not counts:
         raise AnnotrainError(sentence)
@@ -75,20 +78,35 @@ def _compare_all(
     return scores
 
 
+def _name(prediction: Path, truth: Path) -> str:
+    """Name of a pair among the scores; a stack can be compared with several slices of truth."""
+    z = slice_index(truth)
+    return stem(prediction) if z is None else f"{stem(prediction)} slice {z}"
+
+
 def _compare(name: str, prediction: Source, truth: Source, kind: str, min_size: int) -> Any:
-    a, b = (_labels(source) for source in (prediction, truth))
-    if a.shape != b.shape:
+    found, true = (_labels(source) for source in (prediction, truth))
+    z = slice_index(truth) if is_path(truth) else None
+    if z is not None and len(found.shape) == len(true.shape) + 1:
+        if z >= found.shape[0]:
+            raise AnnotrainError(
+                f"The prediction of {name} has only {found.shape[0]} slices, counted from 0: "
+                "choose the truth of the same stack."
+            )
+        found = found[z]
+    if found.shape != true.shape:
         raise AnnotrainError(
-            f"The prediction of {name} is {' x '.join(map(str, a.shape))} but its truth is "
-            f"{' x '.join(map(str, b.shape))}: compare images of equal size."
+            f"The prediction of {name} is {' x '.join(map(str, found.shape))} but its truth is "
+            f"{' x '.join(map(str, true.shape))}: compare images of equal size."
         )
+    a, b = (np.asarray(array[...]) for array in (found, true))
     return metrics.count_cells(a, b, min_size) if kind == "cells" else metrics.count_classes(a, b)
 
 
-def _labels(source: Source) -> np.ndarray[Any, np.dtype[Any]]:
+def _labels(source: Source) -> Any:
     stack = one_stack(source, None, "labels", labels=True)
     if is_path(source) and stack.axes.endswith("C") and stack.n_channels > 1:
         raise AnnotrainError(
             f"{source} has {stack.n_channels} channels: save it as a label image with one value a pixel."
         )
-    return np.asarray(stack.array[...])
+    return stack.array

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from napari_annotrain.data.ctc import pair_frames, truth_folder
 from napari_annotrain.data.ngff import is_zarr
 from napari_annotrain.errors import AnnotrainError
 
@@ -61,7 +62,10 @@ def is_folder(path: str | Path) -> bool:
 def pair_files(
     images: str | Path, annotations: str | Path, words: tuple[str, str] = ("image", "annotation")
 ) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """Find the annotation of each image: two files are a pair, in folders those of the same stem are.
+    """Find the annotation of each image: two files are a pair, in folders those of the same stem or CTC frame are.
+
+    Stems go first; data sets of the Cell Tracking Challenge, in which the frame number counts, are told by the
+    names of their truths (see `data.ctc`), of which several may belong to one image.
 
     Parameters
     ----------
@@ -73,7 +77,7 @@ def pair_files(
     Returns
     -------
     pairs
-        (image, annotation), in natural order of the image names.
+        (image, annotation), in natural order of the image names; of CTC frames in that of the annotations.
     notes
         A sentence for the images without annotation, and one for the annotations without image.
 
@@ -82,20 +86,26 @@ def pair_files(
     AnnotrainError
         A path does not exist, holds no image or two of one stem, or nothing matches.
     """
+    annotations = truth_folder(annotations)
     image_paths, annotation_paths = list_images(images), list_images(annotations)
-    if image_paths == [Path(images)] and annotation_paths == [Path(annotations)]:
+    if image_paths == [Path(images)] and annotation_paths == [annotations]:
         return [(image_paths[0], annotation_paths[0])], []
     named = by_stem(image_paths)
     other = by_stem(annotation_paths)
     pairs = [(path, other[key]) for key, path in named.items() if key in other]
+    same = "name"
+    if not pairs:
+        pairs = pair_frames(image_paths, annotation_paths, words[0])
+        same = "frame"
     if not pairs:
         raise AnnotrainError(
             f"No {words[1]} in {annotations} is named like any {words[0]} in {images}: "
             f"name the one for {image_paths[0].name} the same, {stem(image_paths[0])}.tif."
         )
+    paired = {path for pair in pairs for path in pair}
     notes = [
-        _note([path for key, path in named.items() if key not in other], *words),
-        _note([path for key, path in other.items() if key not in named], *words[::-1]),
+        _note([path for path in image_paths if path not in paired], *words, same),
+        _note([path for path in annotation_paths if path not in paired], *words[::-1], same),
     ]
     return pairs, [note for note in notes if note]
 
@@ -129,11 +139,11 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split("([0-9]+)", name)]
 
 
-def _note(left: Sequence[Path], what: str, missing: str) -> str:
+def _note(left: Sequence[Path], what: str, missing: str, same: str) -> str:
     """Word that these files stay out because their partner is missing; empty for none."""
     if not left:
         return ""
     names = ", ".join(path.name for path in left[:MOST_NAMES])
     more = f" and {len(left) - MOST_NAMES} more" if len(left) > MOST_NAMES else ""
     count = f"1 {what} is" if len(left) == 1 else f"{len(left)} {what}s are"
-    return f"{count} left out, without {missing} of the same name: {names}{more}."
+    return f"{count} left out, without {missing} of the same {same}: {names}{more}."
