@@ -54,8 +54,8 @@ def stage(seed: int, steps: int, learning_rate: float, augment: AugmentSpec, bor
 STAGES = (
     stage(0, 8000, 2e-3, WIDE, border=10),
     stage(1, 2000, 4e-4, WIDE, border=10),
-    stage(2, 3000, 1e-3, NARROW, border=2),
-    stage(3, 1000, 2e-4, NARROW, border=2),
+    stage(2, 1500, 1e-3, NARROW, border=2),
+    stage(3, 800, 2e-4, NARROW, border=2),
 )
 
 

@@ -1,0 +1,41 @@
+"""Rows of a long benchmark, kept in a file as soon as they are measured: what was interrupted goes on."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from report import REPOSITORY, machine
+
+FOLDER = REPOSITORY / ".benchmarks"
+
+
+class Kept:
+    """Measured rows by name; each remembers where and when it was measured."""
+
+    def __init__(self, name: str) -> None:
+        self._path = FOLDER / f"{name}.json"
+        self._rows: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
+
+    def row(self, key: str, measure: Callable[[], Any]) -> Any:
+        """What was measured before under this name, or measure it now."""
+        if key not in self._rows:
+            print(key, "...", flush=True)
+            self._rows[key] = {"result": measure(), "measured": machine()}
+            FOLDER.mkdir(exist_ok=True)
+            beside = self._path.with_suffix(".part")
+            beside.write_text(json.dumps(self._rows, indent=1))
+            os.replace(beside, self._path)
+            print(key, self._rows[key]["result"], flush=True)
+        return self._rows[key]["result"]
+
+    def measured(self) -> str:
+        """Where and when, one line for each commit and machine."""
+        return "\n".join(dict.fromkeys(row["measured"] for row in self._rows.values()))
+
+
+def file_of(name: str) -> Path:
+    """A file beside the kept rows, such as a model made for a benchmark."""
+    FOLDER.mkdir(exist_ok=True)
+    return FOLDER / name
