@@ -1,0 +1,80 @@
+"""Train StarDist from nothing for some seconds and write its labels; runs in `.venv-metrics` (see scratch.py).
+
+.venv-metrics/bin/python benchmarks/stardist_fit.py FOLDER SECONDS OUT
+
+The settings are those of StarDist's own 2-D training example: 32 rays, grid 2 x 2, its augmentation (flips, right
+angles, intensity), thresholds chosen on a tenth of the training images.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tifffile
+from csbdeep.utils import normalize
+from stardist import fill_label_holes
+from stardist.models import Config2D, StarDist2D
+
+RNG = np.random.default_rng(0)
+
+
+class StopAfter(tf.keras.callbacks.Callback):
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds, self.began = seconds, time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        if time.perf_counter() - self.began > self.seconds:
+            self.model.stop_training = True
+
+
+def read(folder: Path) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
+    files = sorted((folder / "images").glob("*.tif"))
+    images = [normalize(tifffile.imread(f), 1, 99.8).astype(np.float32) for f in files]
+    return (
+        images,
+        [fill_label_holes(tifffile.imread(folder / "labels" / f.name)) for f in files],
+        [f.name for f in files],
+    )
+
+
+def augment(image: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    turns, flip = RNG.integers(4), RNG.integers(2)
+    image, labels = np.rot90(image, turns), np.rot90(labels, turns)
+    if flip:
+        image, labels = image[::-1], labels[::-1]
+    return image * RNG.uniform(0.6, 2) + RNG.uniform(-0.2, 0.2), labels
+
+
+def main() -> None:
+    folder, seconds, out = Path(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
+    tf.random.set_seed(0)
+    images, labels, _ = read(folder / "train")
+    kept = [i for i in range(len(images)) if i % 10 == 5]
+    learnt = [i for i in range(len(images)) if i % 10 != 5]
+    config = Config2D(n_rays=32, grid=(2, 2), n_channel_in=1, use_gpu=False, train_patch_size=(256, 256))
+    with tempfile.TemporaryDirectory() as place:
+        model = StarDist2D(config, name="scratch", basedir=place)
+        model.prepare_for_training()
+        model.callbacks.append(StopAfter(seconds))
+        validation = ([images[i] for i in kept], [labels[i] for i in kept])
+        model.train(
+            [images[i] for i in learnt],
+            [labels[i] for i in learnt],
+            validation,
+            augmenter=augment,
+            epochs=10_000,
+            seed=0,
+        )
+        model.optimize_thresholds(*validation)
+        out.mkdir(parents=True, exist_ok=True)
+        for image, _, name in zip(*read(folder / "test"), strict=True):
+            found, _ = model.predict_instances(image)
+            tifffile.imwrite(out / name, found.astype(np.int32))
+
+
+if __name__ == "__main__":
+    main()
