@@ -61,14 +61,8 @@ def main() -> None:
         model.prepare_for_training()
         model.callbacks.append(StopAfter(seconds))
         validation = ([images[i] for i in kept], [labels[i] for i in kept])
-        model.train(
-            [images[i] for i in learnt],
-            [labels[i] for i in learnt],
-            validation,
-            augmenter=augment,
-            epochs=10_000,
-            seed=0,
-        )
+        some, theirs = [images[i] for i in learnt], [labels[i] for i in learnt]
+        model.train(some, theirs, validation, augmenter=augment, epochs=10_000, seed=0)
         model.optimize_thresholds(*validation)
         out.mkdir(parents=True, exist_ok=True)
         for image, _, name in zip(*read(folder / "test"), strict=True):
