@@ -12,7 +12,15 @@ from pydantic.fields import FieldInfo
 from napari_annotrain import specs
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
-GROUPS = (specs.TrainSpec, specs.AugmentSpec, specs.WeightSpec, specs.NormaliseSpec, specs.NetSpec, specs.PredictSpec, specs.CellsSpec)
+GROUPS = (
+    specs.TrainSpec,
+    specs.AugmentSpec,
+    specs.WeightSpec,
+    specs.NormaliseSpec,
+    specs.NetSpec,
+    specs.PredictSpec,
+    specs.CellsSpec,
+)
 HEAD = """# Settings
 
 <!-- written by scripts/settings_page.py -->

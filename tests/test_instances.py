@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import tifffile
 from scipy import ndimage as ndi
+from skimage.segmentation import watershed
 
+from napari_annotrain import basins
 from napari_annotrain.data import synthetic
-from napari_annotrain.instances import label_cells, label_classes, typical_diameter
+from napari_annotrain.instances import label_cells, label_classes
 from napari_annotrain.metrics import count_cells, pool, score_cells
 
 Y, X = np.ogrid[:160, :160]
@@ -155,13 +157,6 @@ def test_a_closed_hole_keeps_what_another_class_has_there():
     assert labels[80, 85] != labels[80, 60]
 
 
-def test_typical_diameter_is_that_of_the_median_object():
-    labels = np.where(disc(40, 40, 10), 2, np.where(disc(40, 110, 20), 3, np.where(disc(115, 60, 30), 4, 1)))
-    assert typical_diameter(labels, background=1) == pytest.approx(40, rel=0.01)
-    assert typical_diameter(np.zeros((5, 5), int)) is None
-    assert typical_diameter(np.ones((5, 5), int), background=1) is None
-
-
 @pytest.mark.real_data
 @pytest.mark.parametrize(("folder", "least"), [("bbbc039", 0.97), ("dsb2018", 0.96), ("t98g-phase", 0.94)])
 def test_real_cells_are_found_again_when_one_pixel_parts_them(real_data, folder, least):
@@ -178,3 +173,48 @@ def test_cells_that_look_nowhere_deep_are_dropped():
     labels = label_cells(0.9 * (cell | blur), np.where(cell, 1.0, 0.3) * (cell | blur))
     assert np.array_equal(labels > 0, cell)
     assert labels.max() == 1
+
+
+def test_cells_that_the_network_doubts_on_the_whole_are_dropped():
+    cell, doubt = disc(80, 40, 20), disc(80, 120, 20)
+    foreground = 0.95 * cell + 0.65 * doubt
+    labels = label_cells(foreground, 1.0 * (cell | doubt))
+    assert np.array_equal(labels > 0, cell)
+    assert label_cells(foreground, 1.0 * (cell | doubt), threshold=0.2).max() == 2
+
+
+def test_where_the_network_sees_a_border_touching_cells_are_parted():
+    both = disc(80, 70, 20) | disc(80, 90, 20)  # no neck to speak of
+    seam = np.abs(X - 80) <= 2
+    assert label_cells(1.0 * both).max() == 1
+    assert label_cells(1.0 * both, np.where(seam, 0.1, 1.0) * both).max() == 2
+
+
+@pytest.mark.parametrize("certain", [True, False], ids=["mask", "probability"])
+@pytest.mark.parametrize("turn", range(3))
+def test_the_steepest_way_up_gives_the_labels_of_a_flood(certain, turn, monkeypatch):
+    truth = np.rot90(synthetic.cells((256, 256), n_cells=60, seed=turn, diameter_px=20, touching=0.6)[1], turn)
+    foreground = (truth > 0).astype(np.float32)
+    if not certain:
+        noise = np.random.default_rng(turn).normal(0, 0.3, truth.shape)
+        foreground = np.clip(ndi.gaussian_filter(foreground + noise, 1), 0, 1)
+    labels = label_cells(foreground)
+    monkeypatch.setattr(basins, "_climb", lambda heights, _, seeds, mask: watershed(-heights, seeds, mask=mask))
+    assert np.array_equal(labels, label_cells(foreground))
+
+
+def test_where_two_ways_are_equally_steep_the_flood_decides(monkeypatch):
+    floods = []
+    monkeypatch.setattr(basins, "watershed", lambda *given, **more: floods.append(1) or watershed(*given, **more))
+    label_cells(disc(80, 80, 20) | disc(80, 110, 20))
+    assert floods
+    assert label_cells(np.where(TWO, 1 - X / 1000, 0)).max() == 2
+    assert len(floods) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 30), (30, 1), (30, 40), (200, 300), (300, 200)])
+@pytest.mark.parametrize("share", [0.5, 0.01, 0.0001])
+def test_depths_are_euclidean_in_shallow_and_in_deep_masks(shape, share):
+    mask = np.random.default_rng(0).random(shape) > share
+    mask.flat[5] = False
+    assert np.array_equal(basins.depths(mask), ndi.distance_transform_edt(mask).astype(np.float32))

@@ -5,9 +5,11 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.specs import (
     PRESETS,
     AugmentSpec,
+    CellsSpec,
     NetSpec,
     NormaliseSpec,
     PredictSpec,
+    Spec,
     TrainSpec,
     WeightSpec,
     find_preset,
@@ -15,10 +17,10 @@ from napari_annotrain.specs import (
 )
 
 
-@pytest.mark.parametrize("spec", [NetSpec, NormaliseSpec, AugmentSpec, WeightSpec, TrainSpec, PredictSpec])
+@pytest.mark.parametrize("spec", [NetSpec, NormaliseSpec, AugmentSpec, WeightSpec, TrainSpec, PredictSpec, CellsSpec])
 def test_every_setting_says_its_title_and_why(spec):
     for name, field in spec.model_fields.items():
-        if isinstance(field.default, NormaliseSpec | AugmentSpec | WeightSpec):
+        if isinstance(field.default, Spec):
             continue
         assert field.title, name
         assert field.description, name

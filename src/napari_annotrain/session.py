@@ -6,7 +6,7 @@ from psygnal import SignalGroupDescriptor
 from pydantic import BaseModel, ConfigDict
 
 from napari_annotrain.data.annotation import BACKGROUND
-from napari_annotrain.specs import PRESETS, PredictSpec, Target, TrainSpec
+from napari_annotrain.specs import PRESETS, PredictSpec, Target, TrainSpec, WeightSpec
 
 Activity = Literal["idle", "training", "predicting"]
 #: What `Session.base` may be besides the name of a shipped model.
@@ -152,3 +152,43 @@ def why_not_predict(facts: Facts) -> str:
     if not facts.trained:
         return "There is no model yet: train one, or open one."
     return facts.problem
+
+
+def why_not_weigh(facts: Facts) -> str:
+    """Why the button for border weights is grey; empty when it is not."""
+    if not facts.image:
+        return "There is no image yet."
+    return "" if facts.annotation else "There is no annotation yet: press + New layer and paint."
+
+
+def what_of_weights(target: Target, spec: WeightSpec, annotated: bool, n_cells: int, highest: float) -> str:
+    """Say what border weights were found in the planes that are shown, or why there are none.
+
+    Parameters
+    ----------
+    annotated
+        Whether anything is painted there.
+    n_cells
+        How many cells, or separate pieces of paint.
+    highest
+        The largest weight.
+    """
+    if not annotated:
+        return "Nothing is painted here: paint two neighbouring cells and the background between them."
+    if highest > 0:
+        return (
+            f"The brightest gaps count about {1 + highest:.2g} times as much as other pixels. Cells may merge where a "
+            "gap stays dark: paint background there, or raise the border weight or width."
+        )
+    if n_cells < 2:
+        return "There is no gap between cells here: paint two neighbours and the background between them."
+    if spec.border == 0:
+        return "The border weight w0 is 0, so that no gap counts more than the rest: raise it in More settings."
+    if target == "classes":
+        return (
+            "No gap counts more here: strokes are known to lie in two cells only where all around the gap is painted "
+            "too. Draw a complete region, or choose to paint cells."
+        )
+    return (
+        "No gap counts more here: paint background between cells that are near each other, or raise the border width."
+    )

@@ -1,6 +1,8 @@
 """What someone in front of the window can do and see: find widgets by their names, click, wait, look."""
 
-from qtpy.QtCore import Qt
+import numpy as np
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QWidget
 
 from napari_annotrain._napari.controller import controller_of
@@ -11,10 +13,11 @@ class Person:
         self.qtbot, self.viewer = qtbot, viewer
         self.panel = None
 
-    def open_panel(self):
+    def open_panel(self, wait=True):
         self.dock, self.panel = self.viewer.window.add_plugin_dock_widget("napari-annotrain", "Annotrain")
         self.controller = controller_of(self.viewer)
-        self.wait(lambda: self.controller.loaded or bool(self.controller.problem))
+        if wait:
+            self.wait(lambda: self.controller.loaded or bool(self.controller.problem))
         return self
 
     def find(self, name):
@@ -43,6 +46,26 @@ class Person:
         layer.data[..., 12:20, 12:20] = 2
         layer.refresh()
         return layer
+
+    def stroke(self, layer, start, stop):
+        """Draw with the left button from one pixel (y, x) of a layer to another."""
+        canvas = self.viewer.window._qt_viewer.canvas.native
+        way = [self.on_canvas(layer, *point) for point in np.linspace(start, stop, 8)]
+        QTest.mouseMove(canvas, way[0])
+        QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=way[0])
+        for place in way[1:]:
+            QTest.mouseMove(canvas, place)
+            self.qtbot.wait(5)
+        QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=way[-1])
+
+    def on_canvas(self, layer, y, x):
+        """Where a pixel of a layer is on the canvas."""
+        world = layer.data_to_world((y, x))
+        camera = self.viewer.scene.camera
+        height, width = self.viewer.canvas.viewbox_size(self.viewer.layers)
+        centre, zoom = np.asarray(camera.center[-2:]), camera.zoom
+        down, right = (np.asarray(world) - centre) * zoom + np.array([height, width]) / 2
+        return QPoint(round(right), round(down))
 
     def train(self):
         self.click("train_button")

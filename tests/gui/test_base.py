@@ -1,5 +1,7 @@
 """What training starts from, as the panel proposes it."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -21,3 +23,16 @@ def test_the_shipped_model_is_proposed_for_cells_and_only_for_them(lab):
     assert base.currentText() == "cells-2d"
     lab.panel.annotate.target_combo.choose("classes")
     assert base.currentText() == "nothing"
+
+
+def test_it_is_proposed_too_when_cells_were_chosen_before_the_models_were_known(person, fake, monkeypatch):
+    known = threading.Event()
+    monkeypatch.setattr(fake, "warm_up", lambda: known.wait(30))
+    lab = person()
+    lab.viewer.add_image(np.zeros((32, 40), np.uint8), name="cells")
+    lab.open_panel(wait=False)
+    lab.panel.annotate.target_combo.choose("cells")
+    assert lab.find("base_combo").currentText() == "nothing"
+    known.set()
+    lab.wait(lambda: lab.controller.loaded)
+    assert lab.find("base_combo").currentText() == "cells-2d"

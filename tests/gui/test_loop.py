@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt
-from qtpy.QtTest import QTest
+from qtpy.QtCore import Qt
 
 pytestmark = [pytest.mark.gui, pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")]
 
@@ -18,28 +17,6 @@ def blobs(shape=(96, 128)):
         truth |= (yy - y) ** 2 + (xx - x) ** 2 < 11**2
     noise = np.random.default_rng(0).normal(0, 8, shape)
     return (60 + 120 * truth + noise).clip(0, 255).astype(np.uint8), truth
-
-
-def on_canvas(viewer, layer, y, x):
-    """Where a pixel of a layer is on the canvas."""
-    world = layer.data_to_world((y, x))
-    camera = viewer.scene.camera
-    height, width = viewer.canvas.viewbox_size(viewer.layers)
-    centre, zoom = np.asarray(camera.center[-2:]), camera.zoom
-    down, right = (np.asarray(world) - centre) * zoom + np.array([height, width]) / 2
-    return QPoint(round(right), round(down))
-
-
-def stroke(qtbot, viewer, layer, start, stop):
-    """Draw with the left button from one pixel to another."""
-    canvas = viewer.window._qt_viewer.canvas.native
-    way = [on_canvas(viewer, layer, *point) for point in np.linspace(start, stop, 8)]
-    QTest.mouseMove(canvas, way[0])
-    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=way[0])
-    for place in way[1:]:
-        QTest.mouseMove(canvas, place)
-        qtbot.wait(5)
-    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=way[-1])
 
 
 @pytest.fixture
@@ -58,13 +35,13 @@ def test_paint_train_and_see_labels(lab):
     lab.click("new_annotation_button")
     layer = lab.viewer.layers["blobs annotation"]
     layer.brush_size = 8
-    stroke(lab.qtbot, lab.viewer, layer, (20, 18), (20, 30))
-    stroke(lab.qtbot, lab.viewer, layer, (60, 44), (60, 56))
+    lab.stroke(layer, (20, 18), (20, 30))
+    lab.stroke(layer, (60, 44), (60, 56))
     assert (layer.data == 2).sum() > 50
     canvas = lab.viewer.window._qt_viewer.canvas.native
     lab.qtbot.keyClick(canvas, Qt.Key.Key_1, Qt.KeyboardModifier.AltModifier)
-    stroke(lab.qtbot, lab.viewer, layer, (44, 6), (44, 120))
-    stroke(lab.qtbot, lab.viewer, layer, (6, 50), (6, 70))
+    lab.stroke(layer, (44, 6), (44, 120))
+    lab.stroke(layer, (6, 50), (6, 70))
     assert (layer.data == 1).sum() > 200
     assert not (layer.data[lab.truth] == 1).sum() > 20
 

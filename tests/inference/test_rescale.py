@@ -20,7 +20,7 @@ NET = NetSpec(width=4, depth=2)
 def model():
     """Learnt on cells of about 17 px."""
     image, truth = cells((128, 128), n_cells=20, seed=0)
-    return at.train(image, truth, target="cells", dense=True, steps=40)
+    return at.train(image, truth, target="cells", dense=True, steps=100)
 
 
 def enlarged(array, factor, nearest=False):
@@ -44,6 +44,7 @@ def predict(model, image, tile="auto", region=None, **cells_spec):
         ((10, 30), 40, 1),  # near enough
         ((10, 30), 60, 0.5),
         ((10, 30), 5, 2),
+        ((10, 30), 1, 4),  # as far as that goes
         ((10, 30), None, 1),
         (None, 500, 1),
     ],
@@ -108,7 +109,7 @@ def test_large_cells_painted_for_a_base_of_small_ones_make_a_model_that_sees_the
     image, truth = cells((128, 128), n_cells=20, seed=6)
     big, big_truth = enlarged(image, 4), enlarged(truth, 4, nearest=True)
     said = []
-    finer = at.train(big, big_truth, target="cells", dense=True, base=model, steps=10, on_event=said.append)
+    finer = at.train(big, big_truth, target="cells", dense=True, base=model, steps=30, on_event=said.append)
     assert finer.card.scale == pytest.approx(0.25, rel=0.3)
     assert any("brought to" in e.text for e in said if isinstance(e, Note))
     labels = at.predict(finer, big)

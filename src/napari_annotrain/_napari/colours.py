@@ -2,7 +2,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
+from napari.utils.colormaps import Colormap, CyclicLabelColormap, DirectLabelColormap
 
 from napari_annotrain._qt.palette import BACKGROUND, class_colour
 
@@ -34,6 +34,11 @@ def cell_colours(annotation: bool) -> CyclicLabelColormap:
     if annotation:
         colours[1:] = np.roll(colours[1:], 1, axis=0)
     return CyclicLabelColormap(colors=colours, display_name="annotrain cells")
+
+
+def glow() -> Colormap:
+    """From black over orange to light yellow: added to what lies below, also to grey paint, it glows."""
+    return Colormap([(0, 0, 0), (0.8, 0.35, 0), (1, 0.9, 0.3)], controls=[0, 0.4, 1], name="annotrain glow")
 
 
 def set_colours(layer: Any, single_cells: bool, annotation: bool) -> None:

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image, Labels
 
 from napari_annotrain._napari import present
+from napari_annotrain._napari.border_flow import BorderFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
 from napari_annotrain._napari.live import ViewWatch
 from napari_annotrain._napari.paint_flow import PaintFlow
@@ -56,6 +57,7 @@ class Controller:
         self.train = TrainFlow(self)
         self.predict = PredictFlow(self)
         self.seams = SeamFlow(self)
+        self.borders = BorderFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None
         self._loading: Job | None = None
@@ -72,6 +74,7 @@ class Controller:
             emitter.connect(self.refresh_layers)
         viewer.events.theme.connect(self._themed)
         self.watch = ViewWatch(viewer, self.guarded(self.predict.look))
+        self.borders.attach()
         present.connect(self, panel)
         bind_keys(viewer, self)
         self._themed()
@@ -90,6 +93,7 @@ class Controller:
         self.lane.close(CLOSING_SECONDS)
         self.predict.wait_no_longer()
         self.predict.close_sink()
+        self.borders.close(CLOSING_SECONDS)
         if self._loading is not None:
             self._loading.mute()
             self._loading.join(CLOSING_SECONDS)
@@ -121,6 +125,7 @@ class Controller:
             self.loaded, self.problem = True, ""
             self.train.devices, self.train.bases = event.devices, event.bases
             self.train.show_settings()
+            self.train.choose_base()  # what was chosen to learn before could not be given one
         elif isinstance(event, Failed):
             self.problem = event.sentence
             self.say(event.sentence, problem=True)
@@ -245,6 +250,7 @@ class Controller:
             self.roster.pair(self.image, labels)
             self.paint.colour()
             labels.events.selected_label.connect(self.paint.show_selected)
+            self.borders.soon()
         self.refresh()
 
     def set_axes(self, text: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels, Shapes
 
+from napari_annotrain._napari.colours import glow
 from napari_annotrain.axes import CANONICAL, NO_PIXEL_SIZES, guess_axes, parse_axes, without_channel
 from napari_annotrain.data.annotation import AnnotatedImage, CompleteRegion
 from napari_annotrain.data.stack import Stack
@@ -92,6 +93,19 @@ def placement(layer: Image, axes: str) -> dict[str, Any]:
         place["translate"][c] += (n - 1) / 2 * place["scale"][c]
         place["scale"][c] *= n
     return place
+
+
+def border_layer(image: Image, axes: str, blank: Any, w0: float) -> Image:
+    """A layer for border weights over an image, which are seen through all paint and nowhere else."""
+    return Image(
+        blank,
+        name=f"{image.name} border weights",
+        contrast_limits=(0, w0),
+        colormap=glow(),
+        blending="additive",
+        metadata={"annotrain": "border weights"},
+        **placement(image, axes),
+    )
 
 
 def annotation_stack(image: Stack, layer: Labels, axes: str) -> Stack:

@@ -20,7 +20,7 @@ class ViewWatch(QObject):
         self._timer.timeout.connect(moved)
         self.enabled = False
         for emitter in self._emitters():
-            emitter.connect(self._moved)
+            emitter.connect(self.soon)
 
     def _emitters(self) -> list[Any]:
         viewer = self._viewer()
@@ -33,8 +33,9 @@ class ViewWatch(QObject):
         """Watch no more."""
         self._timer.stop()
         for emitter in self._emitters():
-            emitter.disconnect(self._moved)
+            emitter.disconnect(self.soon)
 
-    def _moved(self, event: Any = None) -> None:
+    def soon(self, event: Any = None) -> None:
+        """Call it as if the view had moved."""
         if self.enabled:
             self._timer.start()

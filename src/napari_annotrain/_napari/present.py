@@ -9,7 +9,7 @@ from napari_annotrain._qt.palette import BACKGROUND, Theme, class_colour
 from napari_annotrain._qt.panel import Panel
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.session import Facts, what_next, why_not_predict, why_not_train
+from napari_annotrain.session import Facts, what_next, why_not_predict, why_not_train, why_not_weigh
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -59,6 +59,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (train.spec_changed, controller.train.set_spec),
         (train.open_clicked, controller.train.open_model),
         (train.save_clicked, controller.train.save_model),
+        (train.weights_clicked, controller.borders.start),
         (predict.predict_clicked, controller.predict.start),
         (predict.cancel_clicked, controller.predict.cancel),
         (predict.check_clicked, controller.seams.start),
@@ -148,6 +149,7 @@ def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     no_prediction = "" if predicting else "Nothing is being predicted."
     panel.train.set_running(bool(running), running or why_not_train(facts), no_training or ending)
     allow(panel.train.save_button, "" if facts.trained else "There is no model yet.")
+    allow(panel.train.border_weights_button, why_not_weigh(facts))
     only_one = "" if len(controller.roster.images()) > 1 else "There is only one image."
     panel.predict.set_running(running or why_not_predict(facts), only_one, no_prediction or ending)
 

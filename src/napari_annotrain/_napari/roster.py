@@ -81,6 +81,12 @@ class Roster:
         """What is known of the ids of cells in a prediction layer."""
         return self._results.setdefault(result, CellIds())
 
+    def borders(self, image: Image) -> Image | None:
+        """The layer an image's border weights are shown on, as long as it fits."""
+        layer: Image | None = self._remembered("border weights", image)
+        fits = layer is not None and layer.data.shape == layers.label_shape(image, self.axes(image))
+        return layer if fits else None
+
     def pair(self, image: Image, annotation: Labels) -> None:
         """Let an annotation layer belong to an image."""
         self._remember("annotation", image, annotation)
@@ -97,12 +103,17 @@ class Roster:
         self, planes: Callable[[Labels], Iterable[tuple[int, ...]] | None] = lambda labels: None
     ) -> list[AnnotatedImage]:
         """The ticked images with what was painted over them, as they are now; `planes` tells the painted ones."""
-        found = []
-        for image, ticked in self.candidates():
-            labels = self.annotation(image)
-            if ticked and labels is not None:
-                found.append(layers.annotated(image, self.axes(image), labels, self.regions(image), planes(labels)))
-        return found
+        found = (self.annotated(image, planes) for image, ticked in self.candidates() if ticked)
+        return [one for one in found if one is not None]
+
+    def annotated(
+        self, image: Image, planes: Callable[[Labels], Iterable[tuple[int, ...]] | None] = lambda labels: None
+    ) -> AnnotatedImage | None:
+        """An image with what was painted over it; None where it has no annotation."""
+        labels = self.annotation(image)
+        if labels is None:
+            return None
+        return layers.annotated(image, self.axes(image), labels, self.regions(image), planes(labels))
 
     def n_regions(self) -> int:
         """Number of complete regions over all ticked images."""
@@ -160,6 +171,17 @@ class Roster:
             layer.metadata = {**layer.metadata, "annotrain": kind}
         return layer, as_tzyx(layer.data, own)
 
+    def show_borders(self, image: Image, weights: Any, w0: float) -> Image:
+        """Add a layer of border weights over all that belongs to an image; one that no longer fits goes."""
+        old = self._remembered("border weights", image)
+        if old is not None:
+            self.viewer.layers.remove(old)
+        layer = layers.border_layer(image, self.axes(image), weights, w0)
+        below = (image, self.annotation(image), self.result(image))
+        self._remember("border weights", image, layer)
+        self._insert(1 + max(self.viewer.layers.index(one) for one in below if one is not None), layer)
+        return layer
+
     def take_back(self, result: Any) -> None:
         """Remove a prediction layer made here."""
         if result in self._results and result in self.viewer.layers:
@@ -171,7 +193,6 @@ class Roster:
         if old is not None:
             index = viewer.layers.index(old)
             viewer.layers.remove(old)
-        active = viewer.layers.selection.active
         name = f"{image.name} prediction"
         if kind == "probabilities":
             layer = Image(
@@ -184,13 +205,18 @@ class Roster:
         layer.metadata = {"annotrain": "probabilities" if kind == "probabilities" else ""}
         camera, dims = viewer.scene.camera, viewer.dims
         seen, n_dims = (camera.center, camera.zoom), dims.ndim
-        viewer.layers.insert(index, layer)
+        self._insert(index, layer)
         if dims.ndim > n_dims:  # napari resets the view then; and of the classes, background is the least telling
             camera.center, camera.zoom = seen
             dims.set_current_step(0, 1)
-        if active is not None and active in viewer.layers:  # whoever paints goes on painting
-            viewer.layers.selection.active = active
         return layer
+
+    def _insert(self, index: int, layer: Any) -> None:
+        """Show a layer; whoever paints goes on painting."""
+        active = self.viewer.layers.selection.active
+        self.viewer.layers.insert(index, layer)
+        if active is not None and active in self.viewer.layers:
+            self.viewer.layers.selection.active = active
 
     def _remember(self, role: str, image: Image, layer: Any) -> None:
         self._made.setdefault(image, {})[role] = ref(layer)

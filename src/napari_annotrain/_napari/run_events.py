@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from napari_annotrain.data.border_map import BorderMap
 from napari_annotrain.events import Event
 
 
@@ -65,3 +66,11 @@ class Previewed(Event):
 
     seconds: float
     cost: float
+
+
+@dataclass(frozen=True)
+class Weighed(Event):
+    """The border weights of one plane of one of several images are known."""
+
+    piece: int
+    weights: BorderMap

@@ -12,14 +12,15 @@ import numpy.typing as npt
 from napari_annotrain._napari import colours, engine
 from napari_annotrain._napari.cell_ids import Write
 from napari_annotrain._napari.pieces import Piece
-from napari_annotrain._napari.run_events import Advanced, LeftOut, Measuring, Previewed, Ready
+from napari_annotrain._napari.run_events import Advanced, LeftOut, Measuring, Previewed, Ready, Weighed
 from napari_annotrain._napari.view import Region
 from napari_annotrain._qt.job import sentence
 from napari_annotrain.data.annotation import AnnotatedImage
+from napari_annotrain.data.border_map import border_map
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Computed, Done, Event, Note, Step, TileDone
-from napari_annotrain.specs import PredictSpec, TrainSpec
+from napari_annotrain.specs import PredictSpec, Target, TrainSpec, WeightSpec
 
 log = logging.getLogger("napari_annotrain")
 #: A model, what it should predict, and how.
@@ -150,3 +151,13 @@ def seam_check(model: Any, stack: Stack, spec: PredictSpec, t: int, z: int) -> I
         yield Done(str(api.check_seams(model, stack, spec, t, z)))
     finally:
         api.release_memory()
+
+
+def border_weights(
+    pieces: Sequence[tuple[AnnotatedImage, Sequence[tuple[int, int]]]], target: Target, spec: WeightSpec
+) -> Iterator[Event]:
+    """Weigh the (t, z) planes of some images, one after the other."""
+    for i, (image, planes) in enumerate(pieces):
+        for t, z in planes:
+            yield Weighed(i, border_map(image, t, z, target, spec))
+    yield Done(None)

@@ -51,9 +51,16 @@ class MoreSettings(QWidget):
             self._form.add_reset(self._back)
             self._form.show_value(self._spec)
             self._form.changed.connect(self.changed)
+            self._form.setEnabled(self.button.isEnabled())
             self._form.hide()
             self.layout().addWidget(self._form)
         return self._form
+
+    def set_editable(self, editable: bool) -> None:
+        """Let the settings be changed, or not; the button beside them stays as it is."""
+        self.button.setEnabled(editable)
+        if self._form is not None:
+            self._form.setEnabled(editable)
 
     def set_spec(self, spec: Spec, new_default: bool = False) -> None:
         """Show settings; as `new_default` they are also what Reset goes back to."""

@@ -25,6 +25,7 @@ class TrainStep(QWidget):
     spec_changed = Signal(object)
     open_clicked = Signal()
     save_clicked = Signal()
+    weights_clicked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,7 +41,16 @@ class TrainStep(QWidget):
         self.run_label = faint_label(name="run_label")
         self.run_label.hide()
         self.basic_form = SpecForm(TrainSpec(), only=("seconds",))
-        self.more = MoreSettings("more_train_button", TrainSpec(), hide=("device", "seconds"))
+        self.border_weights_button = button(
+            "border_weights_button",
+            "Show border weights",
+            "Shows as a layer where training is told to be careful: the brighter a painted gap, the more it counts.\n"
+            "Cells may merge where the gap between them stays dark: paint background there and press again, or\n"
+            "raise the border weight w0 or the border width under More settings, which the layer follows.",
+        )
+        self.more = MoreSettings(
+            "more_train_button", TrainSpec(), hide=("device", "seconds"), beside=self.border_weights_button
+        )
         self.open_button = button("open_model_button", "Open model...", "Takes a model that was saved before.")
         self.save_button = button("save_model_button", "Save model...", "Saves the model that predicts.")
         self._build()
@@ -67,6 +77,7 @@ class TrainStep(QWidget):
         self.stop_button.clicked.connect(lambda: self.stop_clicked.emit())
         self.open_button.clicked.connect(lambda: self.open_clicked.emit())
         self.save_button.clicked.connect(lambda: self.save_clicked.emit())
+        self.border_weights_button.clicked.connect(lambda: self.weights_clicked.emit())
         self.base_combo.choice_changed.connect(self.base_changed)
         self.preset_combo.choice_changed.connect(self.preset_changed)
         self.device_combo.choice_changed.connect(self.device_changed)
@@ -104,6 +115,7 @@ class TrainStep(QWidget):
         """Enable what can be done now; what cannot says why."""
         allow(self.train_button, why_not_train)
         allow(self.stop_button, why_not_stop)
-        for widget in (self.base_combo, self.preset_combo, self.device_combo, self.more, self.basic_form):
+        for widget in (self.base_combo, self.preset_combo, self.device_combo, self.basic_form):
             widget.setEnabled(not running)
+        self.more.set_editable(not running)
         allow(self.open_button, "Wait until the run has ended." if running else "")

@@ -53,7 +53,8 @@ def train(
         Arrays, paths of files or folders (stems match), or lists of them. Annotation values: 0 not annotated,
         1 background, 2, 3, ... classes or cells.
     target
-        ``"classes"``: every pixel gets a class. ``"cells"``: every annotation value is one cell.
+        ``"classes"``: every pixel gets a class. ``"cells"``: every annotation value is one cell, where everything is
+        annotated each separate piece of it.
     dense
         The annotation is ground truth in the usual convention: 0 background, n class or cell n, nothing unknown.
     base

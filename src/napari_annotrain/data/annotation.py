@@ -100,12 +100,7 @@ class AnnotatedImage:
 
     def rescaled(self, scale: float) -> "AnnotatedImage":
         """The same at another scale (see `data.resampled.resample`)."""
-        regions = tuple(
-            replace(
-                region, outline=tuple(((y + 0.5) * scale - 0.5, (x + 0.5) * scale - 0.5) for y, x in region.outline)
-            )
-            for region in self.regions
-        )
+        regions = tuple(region.rescaled(scale) for region in self.regions)
         stack, labels = resample(self.stack, scale), resample(self.labels, scale, labels=True)
         return replace(self, stack=stack, labels=labels, regions=regions, full_size=self.full_size or self.stack)
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage as ndi
 
 from napari_annotrain.data.annotation import NOT_ANNOTATED, AnnotatedImage, Labels, PlaneBox
+from napari_annotrain.data.cells import separate
 
 #: Annotated places nearer than this share one area, in px.
 BLOCK = 128
@@ -15,20 +16,27 @@ Place = tuple[int, int, PlaneBox]
 
 
 def find_areas(image: AnnotatedImage, cells: bool) -> Iterator[tuple[Place, Labels]]:
-    """Boxes around neighbouring annotated blocks of every plane, with their annotation."""
-    n_t, _, n_z, height, width = image.stack.shape
+    """Boxes around neighbouring annotated blocks of every plane, with their annotation (see `cells.separate`)."""
+    n_t, _, n_z, _, _ = image.stack.shape
     for t in range(n_t):
-        for z in (z for z in range(n_z) if image.may_be_annotated(t, z)):
-            for box, own in _occupied_boxes(image, t, z, (height, width)):
-                labels = image.plane(t, z, box, cells)
-                labels[~own] = NOT_ANNOTATED
-                rows, columns = np.nonzero(labels.any(1))[0], np.nonzero(labels.any(0))[0]
-                if rows.size:
-                    inner = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-                    place = tuple(
-                        slice(int(b.start + i.start), int(b.start + i.stop)) for b, i in zip(box, inner, strict=True)
-                    )
-                    yield (t, z, (place[0], place[1])), labels[inner]
+        for z in range(n_z):
+            for box, labels in areas_of_plane(image, t, z, cells):
+                yield (t, z, box), labels
+
+
+def areas_of_plane(image: AnnotatedImage, t: int, z: int, cells: bool) -> Iterator[tuple[PlaneBox, Labels]]:
+    """The same in one plane."""
+    if not image.may_be_annotated(t, z):
+        return
+    height, width = image.stack.shape[-2:]
+    for box, own in _occupied_boxes(image, t, z, (height, width)):
+        labels = image.plane(t, z, box, cells)
+        labels[~own] = NOT_ANNOTATED
+        rows, columns = np.nonzero(labels.any(1))[0], np.nonzero(labels.any(0))[0]
+        if rows.size:
+            inner = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+            place = tuple(slice(int(b.start + i.start), int(b.start + i.stop)) for b, i in zip(box, inner, strict=True))
+            yield (place[0], place[1]), separate(labels[inner]) if cells else labels[inner]
 
 
 def _occupied_boxes(

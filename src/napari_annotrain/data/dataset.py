@@ -7,29 +7,25 @@ import numpy.typing as npt
 
 from napari_annotrain.data.annotation import (
     BACKGROUND,
-    NOT_ANNOTATED,
     AnnotatedImage,
     Labels,
     predicted_values,
 )
 from napari_annotrain.data.area import Area
 from napari_annotrain.data.areas import Place, find_areas
+from napari_annotrain.data.cells import CellSizes
 from napari_annotrain.data.finite import check_finite
 from napari_annotrain.data.normalise import Normalisation, measure, merge
 from napari_annotrain.data.validation import fingerprint, is_validation, keep_validation
 from napari_annotrain.data.weights import (
     IGNORE,
+    annotated_values,
     balance_classes,
-    cell_borders,
     cell_distances,
-    cell_targets,
-    class_borders,
-    class_targets,
+    target_and_borders,
 )
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.specs import Target, TrainSpec
-
-MOST_CLASSES = 255
 
 
 @dataclass(frozen=True)
@@ -39,37 +35,6 @@ class _Found:
     image: AnnotatedImage
     places: list[tuple[Place, Labels]]
     normalisation: Normalisation
-
-
-@dataclass(frozen=True)
-class CellSizes:
-    """How large the annotated cells are.
-
-    Attributes
-    ----------
-    n
-        How many there are; one that lies in several areas counts several times.
-    diameter_px
-        Median diameter, of the disc of equal area.
-    usual_px
-        5th and 95th percentile of the diameters.
-    least_px
-        An area well below that of the smallest ones.
-    """
-
-    n: int
-    diameter_px: float
-    usual_px: tuple[float, float]
-    least_px: int
-
-    @classmethod
-    def of(cls, labels: Iterable[Labels]) -> "CellSizes":
-        """Measure the cells of annotated areas."""
-        areas = np.concatenate([np.unique(a[a > BACKGROUND], return_counts=True)[1] for a in labels])
-        typical = float(np.median(areas))
-        low, median, high = 2 * np.sqrt(np.percentile(areas, (5, 50, 95)) / np.pi)
-        least = min(float(np.percentile(areas, 2)), typical) / 3
-        return cls(len(areas), float(median), (float(low), float(high)), int(least))
 
 
 @dataclass(frozen=True)
@@ -218,7 +183,7 @@ def _look_at(image: AnnotatedImage, target: Target, spec: TrainSpec, context_px:
 
 def _find_values(labels: Iterable[Labels], target: Target) -> list[int]:
     """Annotation values that occur; for cells background and "a cell"."""
-    values = sorted({int(v) for area in labels for v in np.unique(area)} - {NOT_ANNOTATED})
+    values = annotated_values(labels, target)
     cells = [v for v in values if v > BACKGROUND]
     if not cells:
         raise AnnotrainError("Only background is painted: paint at least one cell as well.")
@@ -228,10 +193,6 @@ def _find_values(labels: Iterable[Labels], target: Target) -> list[int]:
         return [BACKGROUND, BACKGROUND + 1]
     if len(values) < 2:
         raise AnnotrainError("Only one class is painted: paint some of another one, or background, as well.")
-    if len(values) > MOST_CLASSES:
-        raise AnnotrainError(
-            f"The annotation has {len(values)} different values: to learn separate cells choose the target cells."
-        )
     return values
 
 
@@ -246,14 +207,8 @@ def _make_area(
     released: Collection[str],
 ) -> Area:
     t, z, box = place
-    distance = None
-    if target == "cells":
-        goal = cell_targets(labels)
-        weight = cell_borders(labels, goal, spec.weights)
-        distance = cell_distances(labels, goal)
-    else:
-        goal = class_targets(labels, values)
-        weight = class_borders(goal, len(values), spec.weights)
+    goal, weight = target_and_borders(labels, target, values, spec.weights)
+    distance = cell_distances(labels, goal) if target == "cells" else None
     held_out = is_validation(key, t, z, box, spec.validation, released) & (goal != IGNORE)
     return Area(image, key, t, z, box, goal, weight, held_out, distance)
 

@@ -1,13 +1,14 @@
 """Annotation to what the network learns: a target class and a weight for every annotated pixel."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage as ndi
 
 from napari_annotrain.data.annotation import BACKGROUND, NOT_ANNOTATED, Labels
-from napari_annotrain.specs import WeightSpec
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.specs import Target, WeightSpec
 
 #: Target of a pixel that is not annotated; the loss ignores it.
 IGNORE = -1
@@ -18,6 +19,43 @@ DistanceMap = npt.NDArray[np.float32]
 FAR_SIGMAS = 3.0
 #: Deeper inside a cell than this, in px, the distance to its border counts as complete.
 DEEP_PX = 10.0
+#: More annotation values than this are cells, not classes.
+MOST_CLASSES = 255
+
+
+def annotated_values(labels: Iterable[Labels], target: Target) -> list[int]:
+    """Annotation values that occur, ascending.
+
+    Raises
+    ------
+    AnnotrainError
+        They are too many for classes.
+    """
+    values = sorted({int(v) for area in labels for v in np.unique(area)} - {NOT_ANNOTATED})
+    if target != "cells" and len(values) > MOST_CLASSES:
+        raise AnnotrainError(
+            f"The annotation has {len(values)} different values: to learn separate cells choose the target cells."
+        )
+    return values
+
+
+def target_and_borders(
+    labels: Labels, target: Target, values: Sequence[int], spec: WeightSpec
+) -> tuple[TargetMap, WeightMap]:
+    """What is learnt at every pixel, and its border weight.
+
+    Parameters
+    ----------
+    labels
+        (Y, X) annotation.
+    values
+        Annotation values of the classes, ascending; not used for cells.
+    """
+    if target == "cells":
+        goal = cell_targets(labels)
+        return goal, cell_borders(labels, goal, spec)
+    goal = class_targets(labels, values)
+    return goal, class_borders(goal, len(values), spec)
 
 
 def class_targets(labels: Labels, values: Sequence[int]) -> TargetMap:
@@ -56,6 +94,8 @@ def cell_distances(labels: Labels, target: TargetMap) -> DistanceMap:
         Of `cell_targets`: where 1, inside a cell and not between two that touch.
     """
     inside = target == 1
+    if inside.all():  # nothing there to be near to
+        return np.ones(labels.shape, np.float32)
     depth = np.asarray(ndi.distance_transform_edt(inside), np.float32)
     _, ids = np.unique(labels, return_inverse=True)
     ids = ids.reshape(labels.shape)

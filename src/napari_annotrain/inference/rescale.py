@@ -11,6 +11,8 @@ from napari_annotrain.tiles.grid import Box
 
 #: Cells larger or smaller by no more than this are taken as they are: training has shown the network such changes.
 TOLERANCE = 1.5
+#: Images are not enlarged any further: there is nothing more to be seen in them.
+LARGEST = 4.0
 
 
 @dataclass(frozen=True)
@@ -80,4 +82,4 @@ def factor_to(card: Card, diameter: float | None) -> float:
     low, high = card.cell_diameters_px
     if low / TOLERANCE <= diameter <= high * TOLERANCE:
         return 1.0
-    return (card.cell_diameter_px or min(max(diameter, low), high)) / diameter
+    return min((card.cell_diameter_px or min(max(diameter, low), high)) / diameter, LARGEST)
