@@ -14,7 +14,7 @@ from report import machine, table, write_part
 from scipy import ndimage as ndi
 from skimage.segmentation import watershed
 
-from napari_annotrain import instances
+from napari_annotrain import basins
 from napari_annotrain.data.synthetic import cells
 from napari_annotrain.data.weights import cell_distances, cell_targets
 from napari_annotrain.instances import label_cells
@@ -70,7 +70,7 @@ def predicted(truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def landscape(inside: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Heights, summits and mask as `label_cells` has them when it comes to its watershed."""
-    with patch.object(instances, "_climb", wraps=instances._climb) as climb:
+    with patch.object(basins, "_climb", wraps=basins._climb) as climb:
         label_cells(inside, distance)
     heights, _, seeds, mask = climb.call_args.args
     return heights, seeds, mask

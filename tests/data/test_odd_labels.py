@@ -194,9 +194,21 @@ def test_separating_parts_values_and_moves_no_pixel(labels):
         assert len(np.unique(labels[parted == cell])) == 1
 
 
-def test_partly_annotated_areas_are_left_alone():
+def test_in_a_partly_annotated_area_only_what_is_enclosed_is_parted():
+    labels = np.zeros((40, 60), np.int32)
+    labels[4:36, 4:56] = 1  # a complete region
+    for x in (10, 25, 40):
+        labels[12:24, x : x + 8] = 2  # painted with one value
+    parted = separate(labels)
+    assert len(np.unique(parted[labels == 2])) == 3
+    assert np.array_equal(parted <= 1, labels <= 1)
+    open_strokes = np.where(labels == 1, 0, labels)
+    assert len(np.unique(separate(open_strokes)[labels == 2])) == 1
+
+
+def test_cells_without_background_stay_as_painted():
     labels = np.where(CELLS > 0, CELLS + 1, 0).astype(np.int32)
-    assert separate(labels) is labels
+    assert len(np.unique(separate(labels))) == len(np.unique(labels))
     assert area_of(labels, dense=False).target.max() == 1
     assert (area_of(in_strokes(CELLS), dense=False).target == IGNORE).any()
 

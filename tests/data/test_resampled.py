@@ -78,3 +78,12 @@ def test_other_axes_stay_as_they_are_and_pixels_become_larger(axes):
     stack = resample(Stack.of(np.zeros(shape, np.uint8), axes, pixel_um={"Y": 0.5, "X": 0.5, "Z": 2.0}), 0.5)
     assert stack.array.shape == tuple(10 if a in "YX" else 3 for a in axes)
     assert stack.pixel_um == {"Y": 1.0, "X": 1.0, "Z": 2.0}
+
+
+@pytest.mark.parametrize("scale", [0.8, 0.42, 0.13])
+def test_thin_strokes_do_not_get_lost_where_an_image_is_reduced(scale):
+    lines = np.zeros((200, 200), np.uint8)
+    lines[5::20] = 1
+    small = whole(resample(Stack.of(lines, "YX"), scale, labels=True, strokes=True))
+    assert len(np.flatnonzero(small.any(1) & ~np.roll(small.any(1), 1))) == 10
+    assert set(np.unique(small)) == {0, 1}

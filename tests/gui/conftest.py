@@ -116,8 +116,7 @@ class FakeEngine:
         )
 
     class KeptPlanes:
-        def clear(self):
-            pass
+        gave_up = False
 
     def iter_prediction(self, model, stack, *, spec, region, normalisation, kept=None):
         self.calls.append(("predict", stack, {"region": region, "spec": spec}))

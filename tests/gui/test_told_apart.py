@@ -39,3 +39,25 @@ def test_the_shown_cells_follow_a_changed_threshold(lab, fake):
     assert after[2]["region"] == before[2]["region"]
     assert after[2]["spec"].cells.threshold is not None
     lab.idle()
+
+
+def test_nothing_is_told_apart_where_the_last_prediction_was_no_cells(lab, fake):
+    lab.train()
+    lab.panel.predict.output_combo.choose("classes")
+    lab.click("predict_slice_button")
+    lab.idle()
+    lab.panel.predict.output_combo.choose("cells")
+    lab.panel.predict.cells.form._fields["threshold"]._check.click()
+    n_predictions = len([call for call in fake.calls if call[0] == "predict"])
+    lab.wait(lambda: not lab.controller.predict._soon.isActive())
+    lab.idle()
+    assert len([call for call in fake.calls if call[0] == "predict"]) == n_predictions
+
+
+def test_too_large_a_prediction_must_be_asked_for_again(lab, fake, monkeypatch):
+    monkeypatch.setattr(fake.KeptPlanes, "gave_up", True)
+    lab.train()
+    lab.click("predict_slice_button")
+    lab.idle()
+    lab.panel.predict.cells.form._fields["threshold"]._check.click()
+    lab.wait(lambda: "too large" in lab.status)

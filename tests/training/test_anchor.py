@@ -11,6 +11,7 @@ from napari_annotrain.data.stack import Stack
 from napari_annotrain.data.strokes import painted_cells
 from napari_annotrain.data.synthetic import cells
 from napari_annotrain.events import Checkpoint
+from napari_annotrain.net.model import Model
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.training.anchor import Anchor, share_for
 from napari_annotrain.training.learner import prepare
@@ -54,6 +55,12 @@ def test_training_on_from_a_model_that_came_from_the_shipped_one_is_anchored_the
     first = train_few()
     assert first.card.anchor == "cells-2d"
     assert train_few(base=first).card.anchor == "cells-2d"
+
+
+def test_weights_of_another_version_under_the_same_name_are_no_anchor():
+    model = train_few()
+    other = model.card.model_copy(update={"anchor_digest": "0123456789ab"})
+    assert train_few(base=Model(other, model.weights)).card.anchor is None
 
 
 def test_what_cannot_be_mixed_is_not_anchored():

@@ -1,4 +1,5 @@
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari import engine
@@ -24,6 +25,8 @@ class Order:
         Those of the layers that are new.
     left_out
         Which images cannot be predicted, and why, in sentences.
+    image
+        The first of the images.
     """
 
     what: str
@@ -31,6 +34,13 @@ class Order:
     layers: list[Any] = field(default_factory=list)
     made: list[Any] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    image: Any = None
+
+    def still_in(self, layers: Iterable[Any]) -> "Order":
+        """What of it has its layer still."""
+        there = {id(layer) for layer in layers}
+        pairs = [(p, la) for p, la in zip(self.pieces, self.layers, strict=True) if id(la) in there]
+        return replace(self, pieces=[p for p, _ in pairs], layers=[la for _, la in pairs], made=[], left_out=[])
 
 
 def order(controller: "Controller", what: str, model: Any, spec: PredictSpec) -> Order:
@@ -43,7 +53,7 @@ def order(controller: "Controller", what: str, model: Any, spec: PredictSpec) ->
     """
     chosen = [controller.image] if controller.image is not None else []
     images = controller.roster.images() if what == IMAGES else chosen
-    made = Order(what)
+    made = Order(what, image=next(iter(images), None))
     for image in images:
         try:
             _add(controller, made, image, model, spec)

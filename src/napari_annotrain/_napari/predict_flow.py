@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari import engine
 from napari_annotrain._napari.order import Order, order
-from napari_annotrain._napari.predict_settings import PredictSettings
+from napari_annotrain._napari.predict_settings import PredictSettings, is_cells
 from napari_annotrain._napari.progress import WORDS, Progress
 from napari_annotrain._napari.run_events import Advanced, LeftOut
 from napari_annotrain._napari.runs import prediction
@@ -33,8 +33,6 @@ class PredictFlow(PredictSettings):
         self._order = Order(VIEW)
         self._speaks = False  # a button was pressed, so that the status line tells of it
         self._cancelled = False
-        self._kept: Any = None  # what the network made of cells, to tell them apart otherwise
-        self._last: tuple[Order, Any] | None = None  # what was predicted last to its end, and by which model
         self._measuring = self._status = ""  # what the status line says while it measures, and what it said before
 
     # -- commands -----------------------------------------------------------------------------------------------
@@ -61,8 +59,7 @@ class PredictFlow(PredictSettings):
             return
         assert c.session.model is not None
         wanted = order(c, what, c.session.model.model, c.session.predict)
-        if self._kept is not None:
-            self._kept.clear()  # the image may have changed meanwhile
+        self._kept = engine.load().KeptPlanes()  # the image may have changed meanwhile
         c.session.activity = "predicting"
         self._run(wanted, speaks=True)
 
@@ -75,10 +72,14 @@ class PredictFlow(PredictSettings):
             self.tell_apart_soon()
             return
         wanted, model = self._last
-        there = all(any(layer is one for one in c.roster.viewer.layers) for layer in wanted.layers)
-        if model is c.session.model and there:
-            c.session.activity = "predicting"
-            self._run(wanted, speaks=True)
+        wanted = wanted.still_in(c.roster.viewer.layers)
+        if model is not c.session.model or not wanted.pieces:
+            return
+        if self._kept is None or self._kept.gave_up:
+            c.say("The last prediction was too large for that: press the button to predict it again.")
+            return
+        c.session.activity = "predicting"
+        self._run(wanted, speaks=True)
 
     def cancel(self) -> None:
         """Stop; what is written stays."""
@@ -135,7 +136,7 @@ class PredictFlow(PredictSettings):
         c = self._c
         model, spec = c.session.model, c.session.predict
         assert model is not None
-        seen = (c.image, model, spec.output, wanted.pieces[0].region)
+        seen = (wanted.image, model, spec.output, wanted.pieces[0].region)
         network, asked = model.model, c.session.activity == "predicting"
         if self._kept is None:
             self._kept = engine.load().KeptPlanes()
@@ -144,7 +145,7 @@ class PredictFlow(PredictSettings):
             lambda: prediction(network, wanted.pieces, spec, kept),
             c.guarded(lambda: self._begin(wanted, speaks)),
             c.guarded(self._on_event),
-            c.guarded(lambda stopped: self._on_end(stopped, seen)),
+            c.guarded(lambda stopped: self._on_end(stopped, seen, asked)),
             "annotrain-prediction",
             self.dropped if asked else lambda: None,
         )
@@ -199,13 +200,13 @@ class PredictFlow(PredictSettings):
             self._sink.close()
             self._sink = None
 
-    def _on_end(self, stopped: bool, seen: tuple[Any, ...]) -> None:
+    def _on_end(self, stopped: bool, seen: tuple[Any, ...], asked: bool) -> None:
         failed = self._progress.failed
         complete = not stopped and not failed
         try:
             self.close_sink()
             if complete:
-                self._last = self._order, seen[1]
+                self._last = (self._order, seen[1]) if is_cells(seen[1], seen[2]) else None
             if complete and self._progress.what == VIEW:
                 self._seen = seen
             if failed:
@@ -214,7 +215,10 @@ class PredictFlow(PredictSettings):
                 self._c.say(self._progress.closing_words(stopped))
             self._show_end(complete)
         finally:
-            self.idle()
+            if asked:
+                self.idle()
+            self.under_way = False  # of a quiet run only that: what replaced it may have begun
+            self._c.refresh()
         if complete:
             self.look()
 

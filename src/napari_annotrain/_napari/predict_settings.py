@@ -2,6 +2,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
+from napari_annotrain.session import Trained
 from napari_annotrain.specs import CellsSpec, PredictSpec
 
 if TYPE_CHECKING:
@@ -9,6 +10,11 @@ if TYPE_CHECKING:
 
 #: Milliseconds after the last change of how cells are told apart.
 SOON_MS = 250
+
+
+def is_cells(trained: Trained, output: str | None) -> bool:
+    """Whether a model gives cells where this output is asked for."""
+    return (output or trained.model.card.target) == "cells"
 
 
 class PredictSettings:
@@ -19,6 +25,8 @@ class PredictSettings:
         self.live = False
         self._target = ""  # what the last model was trained for
         self._seen: tuple[Any, ...] | None = None  # what the last finished view showed
+        self._kept: Any = None  # what the network made of cells, to tell them apart otherwise
+        self._last: tuple[Any, Any] | None = None  # the cells predicted last to the end: their order and model
         self._soon = QTimer()
         self._soon.setSingleShot(True)
         self._soon.setInterval(SOON_MS)
@@ -37,8 +45,9 @@ class PredictSettings:
         self._soon.start()
 
     def wait_no_longer(self) -> None:
-        """Forget what was to be told apart soon."""
+        """Forget what was to be told apart, and what is kept for it."""
         self._soon.stop()
+        self._kept = self._last = None
 
     def show_outputs(self) -> None:
         """Offer the outputs the present model can give."""
@@ -76,7 +85,7 @@ class PredictSettings:
 
     def _gives_cells(self) -> bool:
         session = self._c.session
-        return session.model is not None and (session.predict.output or session.model.model.card.target) == "cells"
+        return session.model is not None and is_cells(session.model, session.predict.output)
 
     def set_live(self, live: bool) -> None:
         """Follow the view, or not."""

@@ -15,7 +15,7 @@ from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.dataset import AnnotatedDataset, build_dataset
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.inference.rescale import factor_to
-from napari_annotrain.net.model import Card, Model
+from napari_annotrain.net.model import Card, Model, digest
 from napari_annotrain.specs import NetSpec, Target, TrainSpec, check_choice, find_preset
 from napari_annotrain.store.models import load_model, shipped_models
 from napari_annotrain.tiles.geometry import geometry
@@ -66,7 +66,9 @@ def make_plan(
         spec = spec.model_copy(update={"normalise": base.card.normalise})
     origin = card or (base.card if base else None)
     net = (origin or chosen).net
-    dataset, scale = _build(images, cast("Target", target), spec, origin, skip_bad, _window_px(net, spec))
+    dataset, scale = _build(
+        images, cast("Target", target), spec, origin, skip_bad, _window_px(net, spec), resumed=card is not None
+    )
     shape = {"channels": dataset.images[0].stack.n_channels, "outputs": len(dataset.classes) + len(dataset.distances)}
     net = net.model_copy(update=shape)
     if card is not None and (net != card.net or dataset.classes != card.classes):
@@ -75,7 +77,12 @@ def make_plan(
         )
     made = _make_card(dataset, net, spec, target, class_names, base, scale)
     anchor = _find_anchor(base, origin, made, dataset.sizes.n if dataset.sizes else 0)
-    made = made.model_copy(update={"anchor": None if anchor is None or origin is None else origin.anchor})
+    made = made.model_copy(
+        update={
+            "anchor": origin.anchor if anchor and origin else None,
+            "anchor_digest": digest(anchor.weights) if anchor else "",
+        }
+    )
     return Plan(dataset, net, spec, base, anchor, state, made)
 
 
@@ -86,14 +93,19 @@ def _build(
     origin: Card | None,
     skip_bad: bool,
     context_px: int,
+    resumed: bool,
 ) -> tuple[AnnotatedDataset, float]:
-    """What is annotated, at the scale at which the network should see it; sizes of cells are those of the images."""
+    """What is annotated, at the scale at which the network should see it; sizes of cells are those of the images.
+
+    A resumed training keeps its scale, whatever was painted since.
+    """
     released = origin.released if origin else ()
     dataset = build_dataset(images, target, spec, released, skip_bad, context_px)
     scale = origin.scale if origin else 1.0
     note = "The images were brought to {scale:.0%} for the network, as for the model to start from."
-    if scale == 1 and origin is not None and dataset.sizes is not None:
-        scale = factor_to(origin, dataset.sizes.diameter_px)
+    factor = factor_to(origin, dataset.sizes.diameter_px) if origin and dataset.sizes and not resumed else 1.0
+    if factor != 1:
+        scale *= factor
         note = (
             "The images were brought to {scale:.0%} for the network: the cells are about {diameter:.0f} px wide, and "
             "the model to start from knows others."
@@ -113,6 +125,8 @@ def _find_anchor(base: Model | None, origin: Card | None, card: Card, n_cells: i
         anchor = base
     elif origin.anchor in shipped_models():
         anchor = load_model(origin.anchor)
+        if digest(anchor.weights) != origin.anchor_digest:  # other weights under the same name, of another version
+            return None
     else:
         return None
     same = anchor.card.net == card.net and anchor.card.target == card.target

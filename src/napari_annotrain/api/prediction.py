@@ -75,7 +75,8 @@ def predict(
     Returns
     -------
     Labels in the order of the image's axes, without the channel; probabilities with the channel first. For a folder,
-    the paths that were written. Classes and probabilities written to ``.zarr`` are streamed there tile by tile. What
+    the paths that were written. Classes and probabilities written to ``.zarr`` are streamed there tile by tile,
+    plane by plane where the image is rescaled for the network. What
     is written to ``.zarr`` comes back as a zarr array, unless `image` is a numpy array: numpy in, numpy out.
 
     Raises

@@ -101,7 +101,7 @@ class AnnotatedImage:
     def rescaled(self, scale: float) -> "AnnotatedImage":
         """The same at another scale (see `data.resampled.resample`)."""
         regions = tuple(region.rescaled(scale) for region in self.regions)
-        stack, labels = resample(self.stack, scale), resample(self.labels, scale, labels=True)
+        stack, labels = resample(self.stack, scale), resample(self.labels, scale, labels=True, strokes=not self.dense)
         return replace(self, stack=stack, labels=labels, regions=regions, full_size=self.full_size or self.stack)
 
     def may_be_annotated(self, t: int, z: int) -> bool:

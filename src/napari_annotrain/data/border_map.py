@@ -1,4 +1,4 @@
-"""The border weights of one plane, as training would use them, to be looked at."""
+"""The border weights of one plane, as training uses them at the image's own scale, to be looked at."""
 
 from dataclasses import dataclass, field
 

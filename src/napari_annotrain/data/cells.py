@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage as ndi
 from skimage import measure
 
 from napari_annotrain.data.annotation import BACKGROUND, NOT_ANNOTATED, Labels
@@ -50,32 +51,37 @@ class CellSizes:
 
 
 def separate(labels: Labels) -> Labels:
-    """Make cells of the pieces of each value, where they do not touch, even at a corner, and everything is annotated.
+    """Make a cell of each piece of a value that does not touch the others, even at a corner, where that is known.
 
     A cell may be cut by another one or by the plane, one value may stand for all cells, or for two by mistake. Crumbs
-    stay with the largest piece of their value. Pieces in strokes stay one cell: what lies between may belong to it.
+    stay with the largest piece of their value. So do pieces with a neighbour that is not annotated: strokes in one
+    cell, between which it may go on.
 
     Parameters
     ----------
     labels
         (Y, X) annotation, one value a cell. The values of cells are new in the result.
     """
-    if (labels == NOT_ANNOTATED).any():
-        return labels
     pieces = measure.label(np.where(labels > BACKGROUND, labels, 0), connectivity=2)
     sizes = np.bincount(pieces.ravel())
     value = np.zeros(len(sizes), np.int64)
     value[pieces] = labels
     by_value = np.lexsort((sizes, value))
     largest = by_value[np.searchsorted(value, value, "right", by_value) - 1]
-    cells = np.arange(len(sizes))
-    cells[1:] = np.where(_are_crumbs(sizes[1:]), largest[1:], cells[1:])
-    return np.asarray(cells[pieces] + BACKGROUND, np.int32)
+    known = np.ones(len(sizes), bool)
+    known[pieces[ndi.binary_dilation(labels == NOT_ANNOTATED, np.ones((3, 3)))]] = False
+    alone = known & known[largest] & ~_are_crumbs(sizes, 1)
+    cells = np.where(alone, np.arange(len(sizes)), largest)
+    made = np.asarray(cells[pieces] + BACKGROUND, np.int32)
+    return np.where(labels > BACKGROUND, made, labels)
 
 
-def _are_crumbs(sizes: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-    """Which of all objects are no cells; half of all their pixels are in objects of a cell's size or larger."""
-    ordered = np.sort(sizes)
+def _are_crumbs(sizes: npt.NDArray[np.integer], first: int = 0) -> npt.NDArray[np.bool_]:
+    """Which of all objects are no cells; half of all their pixels are in objects of a cell's size or larger.
+
+    `first` is the index of the first object; what stands before is none.
+    """
+    ordered = np.sort(sizes[first:])
     filled = np.cumsum(ordered)
     cell = ordered[np.searchsorted(filled, filled[-1] / 2)] if len(ordered) else 0
     return np.asarray((sizes <= CRUMB_PX) & (TIMES_CRUMB * sizes < cell))

@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 Box = tuple[slice, slice]
 
 
-def resample(stack: Stack, scale: float, labels: bool = False) -> Stack:
+def resample(stack: Stack, scale: float, labels: bool = False, strokes: bool = False) -> Stack:
     """Enlarge or reduce an image along Y and X; nothing is read before the result is.
 
     Pixel i of the result lies at (i + 1/2) / scale - 1/2 of the image, wherever the window begins, so that any two
@@ -30,9 +30,14 @@ def resample(stack: Stack, scale: float, labels: bool = False) -> Stack:
         Pixels of the result for one of the image, above 0.
     labels
         Take the nearest pixel instead: no value is made up.
+    strokes
+        Of labels: where the nearest pixel of a reduced image is 0, take the highest value of those it stands for, so
+        that thin strokes do not get lost.
     """
     pixel_um = {a: v / scale if a in "YX" else v for a, v in stack.pixel_um.items()}
-    return replace(stack, array=Resampled(stack.array, stack.axes, scale, labels), pixel_um=pixel_um, levels=())
+    return replace(
+        stack, array=Resampled(stack.array, stack.axes, scale, labels, strokes), pixel_um=pixel_um, levels=()
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +48,7 @@ class Resampled:
     axes: str
     scale: float
     labels: bool
+    strokes: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,7 +68,7 @@ class Resampled:
         y, x = (self.axes.index(a) for a in "YX")
         places = {axis: _places(key[axis], self.scale, self.array.shape[axis]) for axis in (y, x)}
         sigma = 0.0 if self.labels else max(0.0, (1 / self.scale - 1) / 2)
-        reach = ceil(TRUNCATE * sigma)
+        reach = ceil(1 / self.scale) if self.strokes else ceil(TRUNCATE * sigma)
         source = list(key)
         for axis, at in places.items():
             start, stop = floor(at[0]) - reach, floor(at[-1]) + 2 + reach
@@ -70,7 +76,11 @@ class Resampled:
         part = np.asarray(self.array[tuple(source)])
         near = {axis: at - source[axis].start for axis, at in places.items()}
         if self.labels:
-            return _nearest(part, near)
+            found = _nearest(part, near)
+            if not self.strokes or self.scale >= 1 or found.all():
+                return found
+            size = [ceil(1 / self.scale) if axis in near else 1 for axis in range(part.ndim)]
+            return np.where(found == 0, _nearest(ndi.maximum_filter(part, size, mode="nearest"), near), found)
         return _smooth(part, near, sigma)
 
 

@@ -102,11 +102,8 @@ class KeptPlanes:
 
     def __init__(self, most_bytes: int = MOST_KEPT) -> None:
         self._most = most_bytes
+        self.gave_up = False  # some plane
         self._planes: OrderedDict[tuple[Any, ...], _Kept] = OrderedDict()
-
-    def clear(self) -> None:
-        """Forget everything, for images that may have changed."""
-        self._planes.clear()
 
     def keep(self, place: "Place", values: Values) -> None:
         """Keep the values of one plane."""
@@ -114,6 +111,7 @@ class KeptPlanes:
         self._planes.move_to_end(place.key)
         while self._planes and sum(kept.values.nbytes for kept in self._planes.values()) > self._most:
             self._planes.popitem(last=False)
+            self.gave_up = True
 
     def find(self, places: "list[Place]") -> list[Values] | None:
         """The values of all these planes; None where one of them is not there."""
@@ -131,7 +129,7 @@ class Place:
     Attributes
     ----------
     how
-        What else the values hang on: precision, kind, scale.
+        What else the values hang on: precision and scale.
     """
 
     model: Model

@@ -11,8 +11,8 @@ from napari_annotrain.tiles.grid import Box
 
 #: Cells larger or smaller by no more than this are taken as they are: training has shown the network such changes.
 TOLERANCE = 1.5
-#: Images are not enlarged any further: there is nothing more to be seen in them.
-LARGEST = 4.0
+#: Images are neither reduced nor enlarged any further: there would be nothing more to be seen in them.
+SMALLEST, LARGEST = 0.02, 4.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Rescaled:
 def rescale(card: Card, stack: Stack, spec: PredictSpec, box: Box) -> Rescaled:
     """Choose the scale at which a model sees a region of an image: its own, unless the cells differ very much."""
     diameter = expected_diameter(card, stack, spec)
-    scale = card.scale * factor_to(card, diameter)
+    scale = min(max(card.scale * factor_to(card, diameter), SMALLEST), LARGEST)
     if scale == 1:
         return Rescaled(1, stack, box, box, diameter)
     seen = resample(stack, scale)
@@ -82,4 +82,5 @@ def factor_to(card: Card, diameter: float | None) -> float:
     low, high = card.cell_diameters_px
     if low / TOLERANCE <= diameter <= high * TOLERANCE:
         return 1.0
-    return min((card.cell_diameter_px or min(max(diameter, low), high)) / diameter, LARGEST)
+    factor = (card.cell_diameter_px or min(max(diameter, low), high)) / diameter
+    return min(max(factor, SMALLEST), LARGEST)

@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,8 @@ class Card(Spec):
         Predicted cells smaller than this are dropped; None: chosen from what is found.
     anchor
         Name of the shipped model that models trained from this one keep a share of (`training.anchor`).
+    anchor_digest
+        `digest` of its weights, which another version may have changed; empty in the shipped model itself.
     margin_px, grid_px
         What tiling needs (see `tiles.geometry`); kept for other programs.
     released
@@ -58,6 +61,7 @@ class Card(Spec):
     scale: float = Field(default=1.0, gt=0, le=100)
     min_size_px: int | None = 0
     anchor: str | None = None
+    anchor_digest: str = ""
     margin_px: int = 0
     grid_px: int = 1
     released: tuple[str, ...] = ()
@@ -68,6 +72,14 @@ class Card(Spec):
     def channels(self) -> int:
         """Channels of the images it reads."""
         return self.net.channels
+
+
+def digest(weights: dict[str, torch.Tensor]) -> str:
+    """Twelve letters that tell weights apart."""
+    found = hashlib.sha256()
+    for name in sorted(weights):
+        found.update(name.encode() + weights[name].detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:12]
 
 
 @dataclass(frozen=True, eq=False)

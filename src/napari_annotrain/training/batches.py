@@ -34,7 +34,7 @@ class Batches:
         self._ahead: tuple[int, Future[_Drawn]] | None = None
 
     def get(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, C, P, P) images and (B, 2, P, P) maps of this step; they hang on the seed and the step alone."""
+        """(B, C, P, P) images and (B, 2 or 3, P, P) maps of this step; they hang on the seed and the step alone."""
         if self._ahead is None or self._ahead[0] != step:
             self._read_ahead(step)
         assert self._ahead is not None

@@ -133,8 +133,9 @@ def _agreement(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, 
     tables = []
     for step in range(BATCHES_OF_AGREEMENT):
         images, maps = (tensor.cpu() for tensor in batches.get(step))
-        shown = validate.ValidationSet(images, maps[:, 0, crop, crop].long() - 1, crop, n_classes)
-        tables.append(validate.score(network, shown, learner.device, learner.precision, len(images))[0].sum(0))
+        target, at_once = maps[:, 0, crop, crop].long() - 1, -(-len(images) // learner.parts)
+        shown = validate.ValidationSet(images, target, slice(0, target.shape[-1]), n_classes)
+        tables.append(validate.score(network, shown, learner.device, learner.precision, at_once)[0].sum(0))
     return validate.mean_iou(torch.stack(tables).sum(0)).item()
 
 
