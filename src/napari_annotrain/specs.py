@@ -18,8 +18,11 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _setting(default: Any, title: str, why: str, unit: str = "", advanced: bool = True, **limits: Any) -> Any:
-    extra: dict[str, Any] = {"unit": unit, "advanced": advanced}
+def _setting(
+    default: Any, title: str, why: str, unit: str = "", advanced: bool = True, start: float | None = None, **limits: Any
+) -> Any:
+    """Describe a setting; `start` is where a form begins that sets one whose default is None."""
+    extra: dict[str, Any] = {"unit": unit, "advanced": advanced, "start": start}
     return Field(default, title=title, description=why, json_schema_extra=extra, **limits)
 
 
@@ -119,18 +122,24 @@ class CellsSpec(Spec):
         "Cell diameter",
         "Of typical cells in this image; far from what the model knows, it is rescaled.",
         "px",
+        start=30.0,
         ge=1,
         le=10_000,
     )
     threshold: float | None = _setting(
-        None, "Threshold", "Least probability that counts as a cell: lower for larger and more cells.", ge=0.01, le=0.99
+        None,
+        "Threshold",
+        "Least probability that counts as a cell: lower for larger and more cells.",
+        start=0.6,
+        ge=0.01,
+        le=0.99,
     )
     smoothing_px: float | None = _setting(
-        None, "Smoothing", "The more, the fewer cells are split at small bumps.", "px", ge=0, le=100
+        None, "Smoothing", "The more, the fewer cells are split at small bumps.", "px", start=2.0, ge=0, le=100
     )
-    min_size_px: int | None = _setting(None, "Smallest cell", "Smaller cells are dropped.", "px²", ge=0)
+    min_size_px: int | None = _setting(None, "Smallest cell", "Smaller cells are dropped.", "px²", start=30, ge=0)
     largest_hole_px: int | None = _setting(
-        None, "Largest hole", "Holes in cells up to this area are filled; 0: none.", "px²", ge=0
+        None, "Largest hole", "Holes in cells up to this area are filled; 0: none.", "px²", start=50, ge=0
     )
 
 

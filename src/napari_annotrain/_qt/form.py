@@ -197,7 +197,9 @@ def _entry(kind: Any, info: FieldInfo, value: Any) -> Any:
     if kind in (int, float):
         low, high = (kind(end) for end in _limits(info))
         options: dict[str, Any] = {"min": low, "max": high, "step": _step(kind, value)}
-        start = min(max(value if value is not None else low, low), high)
+        extra = info.json_schema_extra
+        start = extra.get("start") if value is None and isinstance(extra, dict) else value
+        start = min(max(low if start is None else start, low), high)
         made = create_widget(value=kind(start), annotation=kind, options=options)
         if kind is float:
             made.native.setDecimals(max(_digits(start), _digits(options["step"])))
