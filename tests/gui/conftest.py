@@ -54,6 +54,9 @@ class FakeEngine:
     def list_devices(self):
         return [("auto", "Automatic (CPU, 2 cores)"), ("cpu", "CPU")]
 
+    def leave_a_core(self, events, in_use):
+        return events
+
     def base_models(self):
         return ["cells-2d"]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_annotrain.net.unet import UNet
+from napari_annotrain.net.unet import UNet, upsample
 from napari_annotrain.specs import PRESETS, NetSpec
 
 
@@ -46,3 +46,18 @@ def test_shifting_by_the_grid_shifts_the_result_and_by_less_does_not():
     inner = (..., slice(30, 66), slice(30, 66))
     assert torch.equal(here[inner], by_4[inner])
     assert not torch.allclose(here[inner], by_1[inner])
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", [(1, 6, 1, 1), (3, 6, 5, 4)])
+def test_upsampling_is_the_transposed_convolution_and_so_are_its_gradients(shape, memory_format):
+    torch.manual_seed(0)
+    up = torch.nn.ConvTranspose2d(6, 3, 2, stride=2)
+    x = torch.randn(shape).contiguous(memory_format=memory_format).requires_grad_()
+    weights = torch.randn(shape[0], 3, 2 * shape[2], 2 * shape[3])
+    found = []
+    for way in (lambda: up(x), lambda: upsample(x, up)):
+        y = way()
+        found.append((y, *torch.autograd.grad((y * weights).sum(), [x, up.weight, up.bias])))
+    for expected, value in zip(*found, strict=True):
+        torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-5)

@@ -142,7 +142,7 @@ class PredictFlow(PredictSettings):
             self._kept = engine.load().KeptPlanes()
         kept = self._kept
         run = Run(
-            lambda: prediction(network, wanted.pieces, spec, kept),
+            lambda: prediction(network, wanted.pieces, spec, kept, c.lane.in_use),
             c.guarded(lambda: self._begin(wanted, speaks)),
             c.guarded(self._on_event),
             c.guarded(lambda stopped: self._on_end(stopped, seen, asked)),

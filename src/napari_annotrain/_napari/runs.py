@@ -1,7 +1,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from math import prod
 from typing import Any
@@ -45,6 +45,7 @@ def training(
     spec: TrainSpec,
     class_names: Mapping[int, str],
     requests: deque[Request],
+    in_use: Callable[[], bool],
 ) -> Iterator[Event]:
     """Train, and give the memory back however it ends; between two steps, predict what is asked for meanwhile.
 
@@ -52,17 +53,24 @@ def training(
     ----------
     requests
         Where the window puts what it wants predicted; at most one waits.
+    in_use
+        Whether somebody works in the window, who is left a core.
     """
     api = engine.load()
-    try:
-        run = api.iter_training(
+
+    def run() -> Generator[Event]:
+        events = api.iter_training(
             images, target=target, preset=preset, base=base, spec=spec, class_names=dict(class_names)
         )
-        with closing(run) as events:
+        with closing(events):
             for event in events:
                 yield event
                 if requests and isinstance(event, Step):
                     yield from _preview(api, requests.pop(), event.seconds)
+
+    try:
+        with closing(api.leave_a_core(run(), in_use)) as events:
+            yield from events
     finally:
         api.release_memory()
 
@@ -82,21 +90,24 @@ def _preview(api: Any, request: Request, seconds: float) -> Iterator[Event]:
     yield Previewed(seconds, time.perf_counter() - began)
 
 
-def prediction(model: Any, pieces: Sequence[Piece], spec: PredictSpec, kept: Any = None) -> Iterator[Event]:
+def prediction(
+    model: Any, pieces: Sequence[Piece], spec: PredictSpec, kept: Any, in_use: Callable[[], bool]
+) -> Iterator[Event]:
     """Predict some images one after the other, writing each finished region where it belongs.
 
     Of several images, one that cannot be predicted is left out. What the network makes of cells is kept in `kept`, and
-    taken from there where it is there.
+    taken from there where it is there. Somebody who works in the window (`in_use`) is left a core.
     """
     api = engine.load()
     try:
-        yield from _pieces(api, model, pieces, spec, kept)
+        with closing(api.leave_a_core(_pieces(api, model, pieces, spec, kept), in_use)) as events:
+            yield from events
         yield Done(None)
     finally:
         api.release_memory()
 
 
-def _pieces(api: Any, model: Any, pieces: Sequence[Piece], spec: PredictSpec, kept: Any = None) -> Iterator[Event]:
+def _pieces(api: Any, model: Any, pieces: Sequence[Piece], spec: PredictSpec, kept: Any = None) -> Generator[Event]:
     count = api.output_of(model, spec.output)[0] == "cells"
     n_cells = n_failed = 0
     for i, piece in enumerate(pieces):

@@ -55,7 +55,7 @@ class TrainFlow(TrainSettings):
         c.say("Preparing to train ...")
         c.lane.start(
             Run(
-                lambda: training(*args, names, self._previews.requests),
+                lambda: training(*args, names, self._previews.requests, c.lane.in_use),
                 c.guarded(self._begin),
                 c.guarded(self._on_event),
                 c.guarded(self._on_end),

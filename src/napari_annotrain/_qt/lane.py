@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_annotrain._qt.job import Job
+from napari_annotrain._qt.lateness import Lateness
 from napari_annotrain.events import Event
 
 
@@ -39,6 +40,11 @@ class Lane:
         self._job: Job | None = None
         self._run: Run | None = None
         self._waiting: Run | None = None
+        self._lateness = Lateness()
+
+    def in_use(self) -> bool:
+        """Whether someone works in the window while a run goes on; any thread may ask."""
+        return self._lateness.in_use
 
     @property
     def busy(self) -> bool:
@@ -62,6 +68,7 @@ class Lane:
         self._job = Job(run.make, run.name)
         self._job.happened.connect(run.on_event)
         self._job.ended.connect(self._ended)
+        self._lateness.start()
         self._job.start()
 
     def stop(self) -> None:
@@ -79,6 +86,7 @@ class Lane:
         """Stop, deliver nothing more and wait at most so long; True when the thread has ended."""
         self._waiting = None
         job, self._job, self._run = self._job, None, None
+        self._lateness.stop()
         if job is None:
             return True
         job.mute()
@@ -88,6 +96,7 @@ class Lane:
     def _ended(self) -> None:
         job, run = self._job, self._run
         self._job, self._run = None, None
+        self._lateness.stop()
         try:
             if run is not None and job is not None:
                 run.on_end(job.stopped)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_annotrain.api.training import base_models, iter_training, train
     from napari_annotrain.inference.planes import KeptPlanes
     from napari_annotrain.inference.segment import check_channels
+    from napari_annotrain.net.cores import leave_a_core
     from napari_annotrain.net.device import release_memory
     from napari_annotrain.store.models import load_model, save_model
 
@@ -30,6 +31,7 @@ __all__ = [
     "evaluate",
     "iter_prediction",
     "iter_training",
+    "leave_a_core",
     "list_devices",
     "load_model",
     "measure_normalisation",
@@ -53,6 +55,7 @@ _HOMES = {
     "api.training": ("base_models", "iter_training", "train"),
     "inference.planes": ("KeptPlanes",),
     "inference.segment": ("check_channels",),
+    "net.cores": ("leave_a_core",),
     "net.device": ("release_memory",),
     "store.models": ("load_model", "save_model"),
 }
