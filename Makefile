@@ -17,9 +17,12 @@ endif
 
 # Benchmarks in the order they run; the first ones need the tools they compare with.
 with_peers := tiling augmentation
-alone := training decoding batches forest startup latency rounds window real_data
+alone := training decoding batches forest startup latency rounds window large real_data
 
-.PHONY: help demo test check lint bench docs screenshots nightly clean libraries
+# Quality on real images, in the order in which most is learnt soonest; hours, kept row by row in .benchmarks/.
+qualities := quality few_shot annotator membranes scratch
+
+.PHONY: help demo test check lint bench quality docs screenshots nightly clean libraries
 
 help: ## say what there is to make
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1 /' | while read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
@@ -45,6 +48,9 @@ nightly: libraries .venv-metrics/.ready ## the tests that take many minutes
 bench: libraries .venv-peers/.ready ## measure, also beside other tools, and write the numbers into docs/benchmarks.md
 	for page in $(with_peers); do .venv-peers/bin/python benchmarks/$$page.py; done
 	for page in $(alone); do $(screen) $(bin)/python benchmarks/$$page.py; done
+
+quality: libraries .venv-metrics/.ready ## score the cells on real images beside other tools, into docs/quality.md (hours; goes on where it stopped)
+	for page in $(qualities); do $(bin)/python benchmarks/$$page.py; done
 
 docs: .venv/.ready ## the documentation as a website, in site/
 	$(bin)/python scripts/settings_page.py

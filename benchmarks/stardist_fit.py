@@ -1,11 +1,14 @@
-"""Train StarDist from nothing for some seconds and write its labels; runs in `.venv-metrics` (see scratch.py).
+"""Train StarDist from nothing and write its labels after so many seconds; runs in `.venv-metrics` (see scratch.py).
 
-.venv-metrics/bin/python benchmarks/stardist_fit.py FOLDER SECONDS OUT
+.venv-metrics/bin/python benchmarks/stardist_fit.py FOLDER OUT SECONDS [SECONDS ...]
 
 The settings are those of StarDist's own 2-D training example: 32 rays, grid 2 x 2, its augmentation (flips, right
-angles, intensity), thresholds chosen on a tenth of the training images.
+angles, intensity), thresholds chosen on a tenth of the training images, and of all epochs so far the weights with the
+lowest validation loss. Labels go to folders OUT-SECONDSs; an epoch that has begun is finished first.
 """
 
+import os
+import shutil
 import sys
 import tempfile
 import time
@@ -21,14 +24,17 @@ from stardist.models import Config2D, StarDist2D
 RNG = np.random.default_rng(0)
 
 
-class StopAfter(tf.keras.callbacks.Callback):
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.seconds, self.began = seconds, time.perf_counter()
+class KeepAt(tf.keras.callbacks.Callback):
+    """Keep the best weights so far at some times, and stop after the last."""
 
-    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
-        if time.perf_counter() - self.began > self.seconds:
-            self.model.stop_training = True
+    def __init__(self, folder: Path, seconds: list[float]) -> None:
+        super().__init__()
+        self.folder, self.left, self.began = folder, sorted(seconds), time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        while self.left and time.perf_counter() - self.began > self.left[0]:
+            shutil.copy(self.folder / "weights_best.h5", self.folder / f"{self.left.pop(0):.0f}.h5")
+        self.model.stop_training = not self.left
 
 
 def read(folder: Path) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
@@ -50,24 +56,31 @@ def augment(image: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def main() -> None:
-    folder, seconds, out = Path(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
+    folder, out, *limits = sys.argv[1:]
+    seconds = [float(limit) for limit in limits]
+    n_threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # 0: as many as there are cores
+    tf.config.threading.set_intra_op_parallelism_threads(n_threads)
+    tf.config.threading.set_inter_op_parallelism_threads(n_threads)
     tf.random.set_seed(0)
-    images, labels, _ = read(folder / "train")
+    images, labels, _ = read(Path(folder) / "train")
     kept = [i for i in range(len(images)) if i % 10 == 5]
     learnt = [i for i in range(len(images)) if i % 10 != 5]
     config = Config2D(n_rays=32, grid=(2, 2), n_channel_in=1, use_gpu=False, train_patch_size=(256, 256))
     with tempfile.TemporaryDirectory() as place:
         model = StarDist2D(config, name="scratch", basedir=place)
         model.prepare_for_training()
-        model.callbacks.append(StopAfter(seconds))
+        model.callbacks.append(KeepAt(Path(place) / "scratch", seconds))
         validation = ([images[i] for i in kept], [labels[i] for i in kept])
         some, theirs = [images[i] for i in learnt], [labels[i] for i in learnt]
         model.train(some, theirs, validation, augmenter=augment, epochs=10_000, seed=0)
-        model.optimize_thresholds(*validation)
-        out.mkdir(parents=True, exist_ok=True)
-        for image, _, name in zip(*read(folder / "test"), strict=True):
-            found, _ = model.predict_instances(image)
-            tifffile.imwrite(out / name, found.astype(np.int32))
+        for limit in seconds:
+            model.load_weights(f"{limit:.0f}.h5")
+            model.optimize_thresholds(*validation)
+            to = Path(f"{out}-{limit:.0f}s")
+            to.mkdir(parents=True, exist_ok=True)
+            for image, _, name in zip(*read(Path(folder) / "test"), strict=True):
+                found, _ = model.predict_instances(image)
+                tifffile.imwrite(to / name, found.astype(np.int32))
 
 
 if __name__ == "__main__":

@@ -52,8 +52,7 @@ def test_a_device_that_is_unknown_or_not_there_is_refused(command, device, words
         ([*PREDICT, "--precision", "float16", "--device", "cpu"], "choose bfloat16 or float32"),
         ([*PREDICT, "--output", "image"], "cannot give 'image': choose"),
         ([*PREDICT, "--axes", "ZYX"], "name 3 dimensions but the image has 2: give one letter"),
-        ([*PREDICT, "--scheduler", "local:2"], "not there yet"),
-        ([*PREDICT, "--resume"], "not there yet"),
+        ([*PREDICT, "--scheduler", "local:many"], "names no number of processes"),
         ([*PREDICT, "--colour", "red"], "--colour"),
         ([*PREDICT, "--threshold", "3"], "--threshold cannot be 3"),
         ([*PREDICT, "--diameter-px", "0"], "--diameter-px cannot be 0"),
@@ -90,7 +89,8 @@ def test_an_option_that_makes_no_sense_is_refused(command, words, refused):
 @pytest.mark.parametrize("suffix", [".safetensors", ".tif", ".zarr"])
 def test_a_place_that_cannot_be_written_is_refused_before_any_work(place, words, suffix, folder, refused, monkeypatch):
     monkeypatch.setattr("napari_annotrain.api.training.fit", lambda *rest, **more: pytest.fail("it was trained"))
-    monkeypatch.setattr("napari_annotrain.api.prediction._fill", lambda *rest: pytest.fail("it was predicted"))
+    predictor = "napari_annotrain.inference.predictor.Predictor.__init__"
+    monkeypatch.setattr(predictor, lambda *rest: pytest.fail("it was predicted"))
     (folder / f"taken{suffix}").mkdir()
     (folder / f"taken{suffix}" / "thesis.txt").write_text("years of work")
     command = TRAIN if suffix == ".safetensors" else PREDICT

@@ -124,6 +124,26 @@ class TileDone(Event):
 
 
 @dataclass(frozen=True)
+class BlockDone(Event):
+    """A block of the result is final, and on the disk already: a worker of a cluster has written it.
+
+    Attributes
+    ----------
+    block
+        Where it lies: slices over (T, Z, Y, X).
+    last_id
+        Largest id of a cell in it; 0 where none are told apart.
+    done, total
+        Blocks finished so far and in all.
+    """
+
+    block: tuple[slice, slice, slice, slice]
+    last_id: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Computed(Event):
     """One tile was computed whose result comes later, with its plane (cells).
 

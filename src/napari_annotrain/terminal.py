@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from napari_annotrain.events import Computed, Event, Failed, Note, Started, Step, TileDone, Validated
+from napari_annotrain.events import BlockDone, Computed, Event, Failed, Note, Started, Step, TileDone, Validated
 
 
 class Progress:
@@ -33,6 +33,8 @@ class Progress:
                 self._bar.update(self._task, completed=fraction, description=f"step {step}, loss {loss:.3f}")
             case Validated(score=score, step=step):
                 self._say(f"step {step}: validation IoU {score:.3f}")
+            case BlockDone(done=done, total=total):
+                self._bar.update(self._task, completed=done / total, description=f"block {done} of {total}")
             case Computed(done=done, total=total) | TileDone(done=done, total=total):
                 self._bar.update(self._task, completed=done / total, description=f"tile {done} of {total}")
 

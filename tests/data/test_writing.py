@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from napari_annotrain.data import writing
 from napari_annotrain.data.files import open_stack
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.data.writing import check_writable, create_ome_zarr, write_array
+from napari_annotrain.data.writing import check_writable, write_array
 from napari_annotrain.errors import AnnotrainError
 
 DTYPES = [
@@ -271,19 +271,6 @@ def test_arrays_that_do_not_suit_are_refused(tmp_path, array):
     with pytest.raises(AnnotrainError, match=r"would be empty|name 2 dimensions but the image has 3"):
         write_array(tmp_path / "a.tif", array, "YX")
     assert os.listdir(tmp_path) == []
-
-
-def test_a_new_store_is_filled_by_its_owner(tmp_path):
-    level = create_ome_zarr(tmp_path / "a.ome.zarr", (2, 3000, 50), "uint16", "ZYX", SIZES)
-    assert level.chunks == (1, 1024, 50)
-    level[1, 2000:2010] = 5
-    stack = open_stack(tmp_path / "a.ome.zarr")
-    assert (stack.axes, stack.pixel_um) == ("ZYX", SIZES)
-    assert stack.array[1, 1999:2011, 0].tolist() == [0, *[5] * 10, 0]
-    with pytest.raises(AnnotrainError, match="exists already"):
-        create_ome_zarr(tmp_path / "a.ome.zarr", (2, 3), "uint16", "YX")
-    with pytest.raises(AnnotrainError, match=r"end in \.ome\.zarr"):
-        create_ome_zarr(tmp_path / "a.tif", (2, 3), "uint16", "YX")
 
 
 # --- refusals before any work -----------------------------------------------------------------------------------

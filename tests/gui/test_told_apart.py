@@ -61,3 +61,16 @@ def test_too_large_a_prediction_must_be_asked_for_again(lab, fake, monkeypatch):
     lab.idle()
     lab.panel.predict.cells.form._fields["threshold"]._check.click()
     lab.wait(lambda: "too large" in lab.status)
+
+
+def test_a_model_of_classes_offers_no_threshold_and_says_why(lab, fake):
+    lab.train()
+    lab.panel.predict.cells.button.click()
+    fields = lab.panel.predict.cells.form._fields
+    assert fields["threshold"].isEnabled()
+    lab.panel.annotate.target_combo.choose("classes")
+    lab.train()
+    lab.panel.predict.output_combo.choose("cells")
+    assert not fields["threshold"].isEnabled()
+    assert "no threshold" in fields["threshold"].toolTip()
+    assert fields["min_size_px"].isEnabled()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 #: Milliseconds after the last change of how cells are told apart.
 SOON_MS = 250
+NO_THRESHOLD = "A model of classes gives every pixel its likeliest class: there is no threshold."
 
 
 def is_cells(trained: Trained, output: str | None) -> bool:
@@ -67,7 +68,10 @@ class PredictSettings:
         session = self._c.session
         session.predict = session.predict.model_copy(update={"output": output})
         if self._c.panel is not None:
-            self._c.panel.predict.cells.setVisible(self._gives_cells())
+            settings = self._c.panel.predict.cells
+            settings.setVisible(self._gives_cells())
+            knows = session.model is not None and session.model.model.card.target == "cells"
+            settings.refuse({} if knows else {"threshold": NO_THRESHOLD})
         self.forget_view()
         self.look()
 

@@ -1,5 +1,5 @@
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -11,7 +11,7 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_annotrain._qt.fold import WheelGuard
-from napari_annotrain._qt.layout import faint_label, form_layout, row_of, words
+from napari_annotrain._qt.layout import allow, faint_label, form_layout, row_of, words
 from napari_annotrain.specs import Spec
 
 #: Spin boxes need an end somewhere.
@@ -66,6 +66,11 @@ class SpecForm(QWidget):
             with QSignalBlocker(group):
                 group.show_value(getattr(spec, name))
         self._say("")
+
+    def refuse(self, why: Mapping[str, str]) -> None:
+        """Grey out the settings that would change nothing now, each with the reason; offer all others."""
+        for name, field in self._fields.items():
+            allow(field, why.get(name, ""))
 
     def _build(self, names: list[str]) -> None:
         column = QVBoxLayout(self)
@@ -149,6 +154,7 @@ class Field(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(row_of(*parts))
         self.setToolTip(_tooltip(info))
+        self.setProperty("tip", self.toolTip())
         self._native = native
         self.set(value)
         if self._check is not None:

@@ -1,5 +1,5 @@
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractButton, QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 #: Space between widgets of one row, in logical pixels.
 GAP = 5
@@ -59,8 +59,8 @@ def button(name: str, text: str, tip: str) -> QPushButton:
     return made
 
 
-def allow(made: QAbstractButton, why_not: str = "") -> None:
-    """Enable a button, or grey it; then its tooltip says why."""
+def allow(made: QWidget, why_not: str = "") -> None:
+    """Enable a button or an entry, or grey it; then its tooltip says why."""
     made.setEnabled(not why_not)
     made.setToolTip(why_not or made.property("tip") or "")
 

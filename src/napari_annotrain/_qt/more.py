@@ -30,6 +30,7 @@ class MoreSettings(QWidget):
         self._spec = self._default = spec
         self._hide, self._only, self._back = hide, only, back
         self._form: SpecForm | None = None
+        self._refused: dict[str, str] = {}
         self.button = QToolButton()
         self.button.setObjectName(name)
         self.button.setText(title)
@@ -51,6 +52,7 @@ class MoreSettings(QWidget):
             self._form.add_reset(self._back)
             self._form.show_value(self._spec)
             self._form.changed.connect(self.changed)
+            self._form.refuse(self._refused)
             self._form.setEnabled(self.button.isEnabled())
             self._form.hide()
             self.layout().addWidget(self._form)
@@ -61,6 +63,12 @@ class MoreSettings(QWidget):
         self.button.setEnabled(editable)
         if self._form is not None:
             self._form.setEnabled(editable)
+
+    def refuse(self, why: dict[str, str]) -> None:
+        """Grey out the settings that would change nothing now, each with the reason; offer all others."""
+        self._refused = why
+        if self._form is not None:
+            self._form.refuse(why)
 
     def set_spec(self, spec: Spec, new_default: bool = False) -> None:
         """Show settings; as `new_default` they are also what Reset goes back to."""

@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_annotrain.api.devices import list_devices, warm_up
     from napari_annotrain.api.evaluation import evaluate
-    from napari_annotrain.api.prediction import (
-        check_seams,
-        iter_prediction,
-        measure_normalisation,
-        output_of,
-        predict,
-    )
+    from napari_annotrain.api.predicting import iter_prediction, measure_normalisation
+    from napari_annotrain.api.prediction import check_seams, output_of, predict
     from napari_annotrain.api.training import base_models, iter_training, train
     from napari_annotrain.inference.planes import KeptPlanes
     from napari_annotrain.inference.segment import check_channels
@@ -45,13 +40,8 @@ __all__ = [
 _HOMES = {
     "api.devices": ("list_devices", "warm_up"),
     "api.evaluation": ("evaluate",),
-    "api.prediction": (
-        "check_seams",
-        "iter_prediction",
-        "measure_normalisation",
-        "output_of",
-        "predict",
-    ),
+    "api.predicting": ("iter_prediction", "measure_normalisation"),
+    "api.prediction": ("check_seams", "output_of", "predict"),
     "api.training": ("base_models", "iter_training", "train"),
     "inference.planes": ("KeptPlanes",),
     "inference.segment": ("check_channels",),

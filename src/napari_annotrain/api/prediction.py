@@ -1,6 +1,5 @@
 import os
-from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,18 +8,18 @@ import numpy as np
 import zarr
 
 from napari_annotrain.api.failures import Failures, left_out
+from napari_annotrain.api.predicting import iter_prediction, measure_normalisation, write_behind
 from napari_annotrain.api.sources import Source, is_path, one_stack
+from napari_annotrain.api.streaming import Conduct, stored_as, stream
 from napari_annotrain.data.files import open_stack
-from napari_annotrain.data.normalise import Normalisation, is_flat, measure
 from napari_annotrain.data.pairs import by_stem, is_folder, list_images
 from napari_annotrain.data.places import check_place
 from napari_annotrain.data.stack import Stack, paste
-from napari_annotrain.data.writing import check_writable, filling_ome_zarr, write_array
+from napari_annotrain.data.writing import check_writable, write_array
 from napari_annotrain.errors import AnnotrainError, PartlyDone
-from napari_annotrain.events import Done, Event, Note, OnEvent, TileDone
+from napari_annotrain.events import Note, OnEvent, TileDone
 from napari_annotrain.inference import results, seams
-from napari_annotrain.inference import segment as segmenting
-from napari_annotrain.inference.planes import KeptPlanes
+from napari_annotrain.inference.distributed import check_address
 from napari_annotrain.inference.seams import SeamCheck
 from napari_annotrain.inference.segment import check_channels
 from napari_annotrain.net.device import choose_device, choose_precision
@@ -65,8 +64,13 @@ def predict(
         One letter of T, C, Z, Y, X for each dimension; else read from the file or guessed from the shape.
     out
         File (``.tif``, ``.png``, ``.zarr``) to write, or folder if `image` is one.
+    scheduler
+        Address of a dask cluster (``"tcp://..."``), whose workers see the image and the place of the result, or
+        ``"local:N"`` for N processes of this computer.
+    resume
+        Finish what an interrupted run left: an OME-Zarr piece by piece, a folder image by image.
     overwrite
-        Replace an OME-Zarr that is already there.
+        Replace an OME-Zarr that is already there, or what an interrupted run left of one.
     cells
         How cells are told apart, and how large they are (`napari_annotrain.specs.CellsSpec`); None: automatic.
     on_event
@@ -75,9 +79,9 @@ def predict(
     Returns
     -------
     Labels in the order of the image's axes, without the channel; probabilities with the channel first. For a folder,
-    the paths that were written. Classes and probabilities written to ``.zarr`` are streamed there tile by tile,
-    plane by plane where the image is rescaled for the network. What
-    is written to ``.zarr`` comes back as a zarr array, unless `image` is a numpy array: numpy in, numpy out.
+    the paths that were written. What is written to ``.zarr`` is streamed there, classes and probabilities tile by
+    tile, cells plane by plane, as is all of an image that is rescaled for the network. It comes back as a zarr array,
+    time and channel first, unless `image` is a numpy array: numpy in, numpy out.
 
     Raises
     ------
@@ -86,7 +90,10 @@ def predict(
     PartlyDone
         Some images of a folder could not be predicted; `result` holds the paths of the others.
     """
-    _refuse_later_options(scheduler, resume)
+    if scheduler is not None:
+        check_address(scheduler)
+    if resume and out is None:
+        raise AnnotrainError("To resume a prediction, say which result: give out.")
     spec = predict_spec(output, tile, memory, device, precision)
     spec = spec.model_copy(update={"cells": cells or CellsSpec()})
     choose_precision(spec.precision, choose_device(spec.device))
@@ -95,11 +102,22 @@ def predict(
     results.output_of(model.card, output)
     if is_path(image) and out is not None and os.path.realpath(image) == os.path.realpath(out):
         raise AnnotrainError(f"The result would replace {image} itself: choose another place for it.")
+    how = Conduct(scheduler, resume, overwrite, on_event)
     if is_path(image) and is_folder(image):
-        return _predict_folder(model, Path(image), spec, axes, out, overwrite, on_event)
-    result = _predict_one(model, one_stack(image, axes), spec, out, overwrite, on_event)
+        return _predict_folder(model, Path(image), spec, axes, out, how)
+    stack = one_stack(image, axes)
+    result = _predict_one(model, stack, spec, out, how)
     given = image.array if isinstance(image, Stack) else image
-    return np.asarray(result[...]) if isinstance(given, np.ndarray) else result
+    return _as_array(result, model, stack, spec) if isinstance(given, np.ndarray) else result
+
+
+def _as_array(result: Any, model: Model, stack: Stack, spec: PredictSpec) -> np.ndarray[Any, Any]:
+    """A result in the memory, in the order of the image's axes, channels first."""
+    if not isinstance(result, zarr.Array):
+        return np.asarray(result[...])
+    stored, _ = stored_as(model, stack, spec)
+    wanted = "C" * ("C" in stored) + stack.label_axes
+    return np.asarray(result[...]).transpose([stored.index(a) for a in wanted])
 
 
 def predict_spec(
@@ -131,42 +149,6 @@ def predict_spec(
     return PredictSpec.model_validate({**settings, "precision": precision})
 
 
-def iter_prediction(
-    model: Model,
-    stack: Stack,
-    *,
-    spec: PredictSpec | None = None,
-    region: segmenting.Region | None = None,
-    normalisation: Normalisation | None = None,
-    kept: KeptPlanes | None = None,
-) -> Generator[Event]:
-    """Predict as `predict` does, as a generator of events: `Started`, `TileDone`s, `Done`.
-
-    Parameters
-    ----------
-    region
-        (T, Z, Y, X) slices inside the image, in px; None for all of it. The values are those the whole image has.
-    normalisation
-        From `measure_normalisation`, to measure it once for several regions of an image.
-    kept
-        Where planes are kept, to tell cells apart again with other `spec.cells` without running the network.
-    """
-    if normalisation is None:
-        normalisation = measure_normalisation(model, stack)
-    with closing(segmenting.segment(model, stack, normalisation, spec or PredictSpec(), region, kept)) as events:
-        yield from events
-    yield Done(None)
-
-
-def measure_normalisation(model: Model, stack: Stack) -> Normalisation:
-    """Intensity range of an image for a model: measured over all its planes, or that of the training images."""
-    card = model.card
-    if card.normalise.scope == "training" and card.training_range:
-        low, high = zip(*card.training_range, strict=True)
-        return Normalisation(low, high, is_flat(stack))
-    return measure(stack, card.normalise)
-
-
 def check_seams(model: Model, stack: Stack, spec: PredictSpec | None = None, t: int = 0, z: int = 0) -> SeamCheck:
     """Check on an image that tiles leave no seams: four tiles around a corner against one block across it."""
     check_channels(model, stack)
@@ -179,44 +161,44 @@ def output_of(model: Model, output: str | None = None) -> tuple[str, np.dtype[An
 
 
 def _predict_one(
-    model: Model, stack: Stack, spec: PredictSpec, out: str | Path | None, overwrite: bool, on_event: OnEvent | None
+    model: Model,
+    stack: Stack,
+    spec: PredictSpec,
+    out: str | Path | None,
+    how: Conduct,
 ) -> Any:
     check_channels(model, stack)
+    if out is not None and Path(out).suffix.lower() == ".zarr":
+        return stream(model, stack, spec, Path(out), how)
     kind, dtype, channels = output_of(model, spec.output)
     axes = "C" * bool(channels) + stack.label_axes
     shape = (channels,) * bool(channels) + stack.label_shape
     if out is not None:  # how many cells there will be, and so their type, is not known yet
-        check_writable(out, overwrite, shape, axes, np.uint8 if kind == "cells" else dtype)
-    to_zarr = out is not None and Path(out).suffix.lower() == ".zarr"
-    if out is not None and to_zarr and kind != "cells":
-        with filling_ome_zarr(Path(out), shape, dtype, axes, stack.pixel_um, overwrite) as level:
-            _fill(level, axes, model, stack, spec, on_event)
-        return zarr.open_array(Path(out), path="0", mode="r")
-    result = np.zeros(shape, dtype)
-    _fill(result, axes, model, stack, spec, on_event)
+        check_writable(out, how.overwrite, shape, axes, np.uint8 if kind == "cells" else dtype)
+        if how.resume and Path(out).exists():  # files appear when they are complete
+            return open_stack(out).array
+    if how.scheduler is None:
+        result = np.zeros(shape, dtype)
+        _fill(result, axes, model, stack, spec, how.on_event)
+    else:
+        if out is None:
+            raise AnnotrainError("The workers of a cluster need a place to write to that all of them see: give out.")
+        blocks = Path(out).with_name(f".{Path(out).name}.zarr")
+        result = _as_array(stream(model, stack, spec, blocks, how), model, stack, spec)
+        shutil.rmtree(blocks)
     if kind == "cells":
         result = result.astype(np.min_scalar_type(int(result.max(initial=0))))
     if out is not None:
-        write_array(out, result, axes, pixel_um=stack.pixel_um, overwrite=overwrite)
-    return zarr.open_array(out, path="0", mode="r") if to_zarr else result
+        write_array(out, result, axes, pixel_um=stack.pixel_um, overwrite=how.overwrite)
+    return result
 
 
 def _fill(result: Any, axes: str, model: Model, stack: Stack, spec: PredictSpec, on_event: OnEvent | None) -> None:
-    """Predict, writing every tile into the result while the next one is computed."""
-    with (
-        ThreadPoolExecutor(1, "annotrain-writing") as writer,
-        closing(iter_prediction(model, stack, spec=spec)) as events,
-    ):
-        written: Future[None] | None = None
-        for event in events:
-            if isinstance(event, TileDone):
-                if written is not None:
-                    written.result()
-                written = writer.submit(paste, result, axes, event.write, event.result)
-            if on_event:
-                on_event(event)
-        if written is not None:
-            written.result()
+    def write(event: TileDone) -> None:
+        paste(result, axes, event.write, event.result)
+
+    with closing(iter_prediction(model, stack, spec=spec)) as events:
+        write_behind(events, write, on_event)
 
 
 def _predict_folder(
@@ -225,12 +207,11 @@ def _predict_folder(
     spec: PredictSpec,
     axes: str | None,
     out: str | Path | None,
-    overwrite: bool,
-    on_event: OnEvent | None,
+    how: Conduct,
 ) -> list[Path]:
     if out is None:
         raise AnnotrainError("To predict a folder, say where the results go: give a folder as out.")
-    tell = on_event or (lambda event: None)
+    tell = how.on_event or (lambda event: None)
     failures = Failures(lambda text: tell(Note(text)))
     written = []
     images = by_stem(list_images(folder))
@@ -238,16 +219,9 @@ def _predict_folder(
     for name, path in images.items():
         with failures.noting(path.name):
             target = Path(out) / f"{name}.tif"
-            _predict_one(model, open_stack(path, axes), spec, target, overwrite, on_event)
+            _predict_one(model, open_stack(path, axes), spec, target, how)
             written.append(target)
     if failures.names:
         sentence = left_out(failures.names, len(images), "images could not be predicted")
         raise PartlyDone(sentence, written) if written else AnnotrainError(sentence)
     return written
-
-
-def _refuse_later_options(scheduler: str | None, resume: bool) -> None:
-    if scheduler is not None:
-        raise AnnotrainError("Prediction on a cluster (scheduler) is not there yet: leave it out to use this computer.")
-    if resume:
-        raise AnnotrainError("Resuming a prediction is not there yet: leave resume out to start from the beginning.")

@@ -121,19 +121,30 @@ def _scale(entry: Mapping[str, Any], ndim: int) -> npt.NDArray[np.float64]:
     return scale
 
 
+def valid_order(axes: str) -> str:
+    """The same axes in an order that OME-Zarr allows: time, channel, then those of space as they stand."""
+    return "".join(sorted(axes, key=lambda a: "TC".index(a) if a in "TC" else 2))
+
+
 def new_store(
-    path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], axes: str, pixel_um: Mapping[str, float], name: str
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    axes: str,
+    pixel_um: Mapping[str, float],
+    name: str,
+    chunk_px: int = CHUNK_PX,
 ) -> zarr.Array:
     """Create an OME-Zarr 0.5 of zeros whose one level is at path ``0``, and return that; `axes` stand as given.
 
-    Chunks are single planes, at most `CHUNK_PX` a side. Whole numbers without a C axis are labels.
+    Chunks are single planes, at most `chunk_px` a side. Whole numbers without a C axis are labels.
     """
     labels = dtype.kind in "iu" and "C" not in axes
     group = zarr.create_group(path, zarr_format=3, attributes=_image_attributes(axes, pixel_um, name, labels))
     return group.create_array(
         "0",
         shape=shape,
-        chunks=tuple(min(n, CHUNK_PX) if a in "YX" else 1 for a, n in zip(axes, shape, strict=True)),
+        chunks=tuple(min(n, chunk_px) if a in "YX" else 1 for a, n in zip(axes, shape, strict=True)),
         dtype=dtype.newbyteorder("="),
         fill_value=0,
         dimension_names=list(axes.lower()),

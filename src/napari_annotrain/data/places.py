@@ -58,7 +58,7 @@ def beside(path: Path) -> Iterator[Path]:
     with refusing(path), making_folders(path):
         try:
             yield temporary
-            _replace(temporary, path)
+            put(temporary, path)
         finally:
             _remove(temporary)
 
@@ -93,7 +93,8 @@ def refusing(path: Path) -> Iterator[None]:
         raise AnnotrainError(f"{path} cannot be written ({why}): choose another place or make room.") from error
 
 
-def _replace(new: Path, path: Path) -> None:
+def put(new: Path, path: Path) -> None:
+    """Let a finished file or folder appear under its name, instead of what was there."""
     if not path.is_dir():
         new.replace(path)
         return

@@ -1,7 +1,6 @@
 """Label and float images written to TIFF, PNG and OME-Zarr: complete under their name, or not at all."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from napari_annotrain.data.lazy import Array, read_blocks
 from napari_annotrain.data.ngff import new_store
 from napari_annotrain.data.pairs import stem
 from napari_annotrain.data.places import beside, check_place, check_way, refusing
+from napari_annotrain.data.pyramid import add_levels
 from napari_annotrain.errors import AnnotrainError
 
 #: Offsets in a TIFF that is no BigTIFF have 32 bits; some are left for the metadata.
@@ -93,55 +93,6 @@ def write_array(
         write(temporary, array, axes, sizes, stem(path))
 
 
-def create_ome_zarr(
-    path: str | Path,
-    shape: tuple[int, ...],
-    dtype: npt.DTypeLike,
-    axes: str,
-    pixel_um: Mapping[str, float] = NO_PIXEL_SIZES,
-    overwrite: bool = False,
-) -> zarr.Array:
-    """Create an OME-Zarr of zeros to be filled piece by piece, and return its level 0.
-
-    It appears under its name with all its metadata, or not at all. Chunks are single planes, at most `CHUNK_PX`
-    a side: writers of different chunks need no lock.
-
-    Raises
-    ------
-    AnnotrainError
-        As `check_writable`, or `axes` does not suit `shape`.
-    """
-    path = Path(path)
-    if _suffix(path) != ".zarr":
-        raise AnnotrainError(f"{path} is no name for an OME-Zarr: let it end in .ome.zarr.")
-    check_writable(path, overwrite)
-    with beside(path) as temporary:
-        new_store(temporary, shape, np.dtype(dtype), parse_axes(axes, len(shape)), pixel_um, stem(path))
-    return zarr.open_array(path, path="0", mode="r+")
-
-
-@contextmanager
-def filling_ome_zarr(
-    path: Path,
-    shape: tuple[int, ...],
-    dtype: npt.DTypeLike,
-    axes: str,
-    pixel_um: Mapping[str, float] = NO_PIXEL_SIZES,
-    overwrite: bool = False,
-) -> Iterator[zarr.Array]:
-    """Give level 0 of a new OME-Zarr to fill; it appears under its name when the block ends without an exception.
-
-    Raises
-    ------
-    AnnotrainError
-        As `check_writable`.
-    """
-    check_writable(path, overwrite)
-    with beside(path) as temporary:
-        new_store(temporary, shape, np.dtype(dtype), parse_axes(axes, len(shape)), pixel_um, stem(path))
-        yield zarr.open_array(temporary, path="0", mode="r+")
-
-
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in _WRITERS:
@@ -211,6 +162,7 @@ def _write_zarr(path: Path, array: Array, axes: str, pixel_um: Mapping[str, floa
     target = new_store(path, array.shape, np.dtype(array.dtype), axes, pixel_um, name)
     for where, part in read_blocks(array, 2):
         target[where or ...] = part
+    add_levels(zarr.open_group(path, mode="r+"), axes)
 
 
 _WRITERS = {".tif": _write_tiff, ".tiff": _write_tiff, ".png": _write_png, ".zarr": _write_zarr}

@@ -43,13 +43,14 @@ class CellDecoder:
     """Turns planes into cells; their ids run on from plane to plane.
 
     `diameter_px` is that of the cells of this image, where it is known; else it is taken for that of the model.
+    `last_id` has been given to a cell already.
     """
 
-    def __init__(self, card: Card, spec: CellsSpec, diameter_px: float | None = None) -> None:
-        self._card, self._spec, self._next_id = card, spec, 0
+    def __init__(self, card: Card, spec: CellsSpec, diameter_px: float | None = None, last_id: int = 0) -> None:
+        self._card, self._spec, self._last_id = card, spec, last_id
         self._diameter = diameter_px or card.cell_diameter_px
 
-    def decode(self, values: Values) -> npt.NDArray[np.int32]:
+    def decode(self, values: Values) -> npt.NDArray[np.signedinteger]:
         """Label the cells of one plane.
 
         Parameters
@@ -58,9 +59,9 @@ class CellDecoder:
             (1 + D, Y, X) probability of being inside a cell and D distances; of a model of classes (Y, X) classes.
         """
         cells = self._label(values)
-        cells = np.where(cells > 0, cells + self._next_id, 0).astype(np.int32)
-        self._next_id = max(self._next_id, int(cells.max(initial=0)))
-        return cells
+        first, self._last_id = self._last_id, self._last_id + int(cells.max(initial=0))
+        dtype = np.int32 if self._last_id < 2**31 else np.int64
+        return np.where(cells > 0, cells + dtype(first), dtype(0))
 
     def _label(self, values: Values) -> npt.NDArray[np.int32]:
         spec = self._spec

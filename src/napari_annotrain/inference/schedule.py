@@ -1,5 +1,5 @@
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from napari_annotrain.data.normalise import Normalisation
@@ -9,7 +9,7 @@ from napari_annotrain.events import Event, Note
 from napari_annotrain.inference.predictor import Decoding, Patch, Predictor, Scores
 from napari_annotrain.net.device import release_memory
 from napari_annotrain.tiles.geometry import Geometry
-from napari_annotrain.tiles.grid import Box, Tile, cut
+from napari_annotrain.tiles.grid import Tile, cut
 
 #: Plane (t, z) and tile.
 Place = tuple[int, int, Tile]
@@ -19,16 +19,15 @@ def iter_scores(
     predictor: Predictor,
     stack: Stack,
     normalisation: Normalisation,
-    planes: list[tuple[int, int]],
-    region: Box,
+    tiles: Iterable[Place],
     core: int,
     decoding: Decoding,
 ) -> Iterator[Scores | Event]:
-    """Predict a region of several planes tile by tile; the next tile is read while the present one is computed.
+    """Predict tiles of a core's size one after the other; the next tile is read while the present one is computed.
 
     When memory runs out a tile is cut into quarters and the rest goes on with the smaller size, with one `Note`.
     """
-    places = _Places(planes, region, core, predictor.geometry)
+    places = _Places(tiles, core, predictor.geometry)
     with ThreadPoolExecutor(1, "annotrain-reading") as reader:
 
         def start_reading() -> tuple[Place, Future[Patch]] | None:
@@ -61,9 +60,9 @@ def iter_scores(
 class _Places:
     """The tiles still to do, in order; those larger than the present size are cut when their turn comes."""
 
-    def __init__(self, planes: list[tuple[int, int]], region: Box, core: int, geometry: Geometry) -> None:
+    def __init__(self, tiles: Iterable[Place], core: int, geometry: Geometry) -> None:
         self._core, self._geometry = core, geometry
-        self._rest = ((t, z, tile) for t, z in planes for tile in cut(region, core, geometry))
+        self._rest = iter(tiles)
         self._first: deque[Place] = deque()
 
     def take(self) -> Place | None:
@@ -84,8 +83,3 @@ class _Places:
         before = min(self._core, self._geometry.round_up(longest))
         self._core = self._geometry.round_up(before // 2)
         return before, self._core
-
-
-def count_tiles(predictor: Predictor, n_planes: int, region: Box, core: int) -> int:
-    """How many tiles `iter_scores` will compute, unless memory runs out."""
-    return n_planes * len(cut(region, core, predictor.geometry))

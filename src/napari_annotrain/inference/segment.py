@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_annotrain.data.normalise import Normalisation
+from napari_annotrain.data.record import Finished
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Computed, Event, Note, Started, TileDone
@@ -14,14 +15,17 @@ from napari_annotrain.inference.planes import CellDecoder, KeptPlanes, Place, Pl
 from napari_annotrain.inference.predictor import Predictor, Scores
 from napari_annotrain.inference.rescale import Rescaled, rescale
 from napari_annotrain.inference.results import Results, output_of
-from napari_annotrain.inference.schedule import count_tiles, iter_scores
+from napari_annotrain.inference.schedule import iter_scores
 from napari_annotrain.inference.tile_size import choose_core, memory_budget
-from napari_annotrain.net.device import describe
+from napari_annotrain.net.device import choose_device, choose_precision, describe
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
+from napari_annotrain.tiles.geometry import Geometry
+from napari_annotrain.tiles.grid import Tile, cut
 
 #: T, Z, Y, X.
 Region = tuple[slice, slice, slice, slice]
+NOTHING = Finished()
 
 
 def check_channels(model: Model, stack: Stack) -> None:
@@ -46,6 +50,8 @@ def segment(
     spec: PredictSpec,
     region: Region | None = None,
     kept: KeptPlanes | None = None,
+    finished: Finished = NOTHING,
+    predictor: Predictor | None = None,
 ) -> Generator[Event]:
     """Predict a stack, or a region of it, plane by plane; a generator of events that can be closed at any moment.
 
@@ -64,6 +70,10 @@ def segment(
     kept
         What the network made of planes, so that it need not run when only `spec.cells` has changed: used where it
         holds all that is asked for, and added to.
+    finished
+        Pieces that an earlier run has finished, with the same tiles; they are left out. Ids run on from theirs.
+    predictor
+        Of this model and these settings, to use it for several regions.
     """
     card = model.card
     kind, _, _ = output_of(card, spec.output)
@@ -71,10 +81,10 @@ def segment(
     t_range, z_range, *box = region or tuple(slice(0, n) for n in stack.shape[:1] + stack.shape[2:])
     planes = [(t, z) for t in range(t_range.start, t_range.stop) for z in range(z_range.start, z_range.stop)]
     scaled = rescale(card, stack, spec, (box[0], box[1]))
-    cells = CellDecoder(card, spec.cells, scaled.diameter_px) if kind == "cells" else None
+    cells = CellDecoder(card, spec.cells, scaled.diameter_px, finished.last_id) if kind == "cells" else None
     results = Results(card, kind, scaled.scale != 1, cells)
     places = [Place(model, stack, t, z, scaled.box, (spec.precision, scaled.scale)) for t, z in planes]
-    job = _Job(model, stack.name, normalisation, scaled, results, places)
+    job = _Job(model, stack.name, normalisation, scaled, results, places, finished, predictor)
     if cells is None or kept is None:
         yield from _predict(job, spec, KeptPlanes(0))
     elif (found := kept.find(places)) is not None:
@@ -93,24 +103,52 @@ class _Job:
     scaled: Rescaled
     results: Results
     places: list[Place]
+    finished: Finished
+    predictor: Predictor | None
+
+    @property
+    def whole_planes(self) -> bool:
+        """Whether results come as planes instead of tiles."""
+        return self.results.cells is not None or self.results.smooth
+
+    def todo(self, core: int, shape: Geometry) -> Iterator[tuple[int, int, Tile]]:
+        """The tiles that are not finished, (t, z, tile)."""
+        tiles, box = cut(self.scaled.seen, core, shape), self.scaled.box
+        for place in self.places:
+            for tile in tiles:
+                if not self.finished.has(place.t, place.z, box if self.whole_planes else tile.write):
+                    yield place.t, place.z, tile
+
+
+def plan_tiles(model: Model, stack: Stack, spec: PredictSpec) -> tuple[PredictSpec, bool]:
+    """Decide what is automatic, so that the same tiles can be computed again; and whether results come as planes."""
+    device = choose_device(spec.device)
+    precision = choose_precision(spec.precision, device)
+    kind, _, _ = output_of(model.card, spec.output)
+    y, x = stack.shape[-2:]
+    scaled = rescale(model.card, stack, spec, (slice(0, y), slice(0, x)))
+    core = choose_core(spec, model.card.net, scaled.seen, memory_budget(spec, device), precision)
+    decided = {"tile": core, "precision": str(precision).removeprefix("torch.")}
+    return spec.model_copy(update=decided), kind == "cells" or scaled.scale != 1
 
 
 def _predict(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Iterator[Event]:
     scaled, results, seen = job.scaled, job.results, job.scaled.seen
-    predictor = Predictor(job.model, spec)
+    predictor = job.predictor or Predictor(job.model, spec)
     budget = memory_budget(spec, predictor.device)
     core = choose_core(spec, job.model.card.net, seen, budget, predictor.precision)
-    total = count_tiles(predictor, len(job.places), seen, core)
+    total = len(cut(seen, core, predictor.geometry)) * len(job.places)
     precision = str(predictor.precision).removeprefix("torch.")
     yield Started("prediction", total, None, describe(predictor.device), precision)
     if job.normalisation.is_constant:
         yield Note(f"{job.name} has the same value everywhere: all of it became background.")
     if scaled.words:
         yield Note(scaled.words)
-    done = n_invalid = 0
+    done, n_invalid = total - sum(1 for _ in job.todo(core, predictor.geometry)), 0
     places = {(place.t, place.z): place for place in job.places}
-    by_plane = PlaneCollector(seen) if results.cells is not None or results.smooth else None
-    for scores in iter_scores(predictor, scaled.stack, job.normalisation, list(places), seen, core, results.decoding):
+    by_plane = PlaneCollector(seen) if job.whole_planes else None
+    tiles = job.todo(core, predictor.geometry)
+    for scores in iter_scores(predictor, scaled.stack, job.normalisation, tiles, core, results.decoding):
         if not isinstance(scores, Scores):
             yield scores
             continue

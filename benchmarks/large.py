@@ -1,0 +1,173 @@
+"""Stacks from disk to disk: speed, memory, interruptions, and two workers against one.
+
+    python benchmarks/large.py [--planes 20] [--side 2048]
+
+A uint16 OME-Zarr of made cells in, an OME-Zarr out. The bare forward pass is the network alone at its best size, in the
+same process: as trained, and as prediction runs it (fused). Memory is the highest resident size of a process of its
+own; so is every run that is killed.
+"""
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+import zarr
+from report import machine, table, write_part
+
+import napari_annotrain as at
+from napari_annotrain.data.ngff import new_store
+from napari_annotrain.data.synthetic import cells
+from napari_annotrain.net.device import autocast, choose_device, choose_precision, keep_freed_memory
+from napari_annotrain.net.fused import FusedUNet
+from napari_annotrain.net.model import Card, Model
+from napari_annotrain.net.unet import UNet
+from napari_annotrain.specs import PRESETS
+
+BARE_SIDES = (1024, 2048)
+KILLS = 5
+MEASURED = """
+import json, resource, sys
+import napari_annotrain as at
+at.predict(sys.argv[1], sys.argv[2], out=sys.argv[3], memory=sys.argv[4])
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+"""
+
+
+def write_stack(path: Path, planes: int, side: int) -> None:
+    """Made cells, a stretch of them shifted from plane to plane."""
+    tile, _ = cells((512, 512), n_cells=90, seed=0)
+    field = np.tile(tile, (-(-side // 512), -(-side // 512)))[:side, :side]
+    level = new_store(path, (planes, side, side), np.dtype(np.uint16), "ZYX", {"Y": 0.5, "X": 0.5}, "made cells")
+    for z in range(planes):
+        level[z] = np.roll(field, 37 * z, (0, 1))
+
+
+def seconds(run: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def bare(network: torch.nn.Module, side: int, precision: torch.dtype) -> float:
+    """Mpx a second of the network alone, median of five."""
+    image = torch.randn(1, 1, side, side).contiguous(memory_format=torch.channels_last)
+
+    def run() -> None:
+        with torch.inference_mode(), autocast(torch.device("cpu"), precision):
+            network(image)
+
+    run()
+    return side * side / 1e6 / median(seconds(run) for _ in range(5))
+
+
+def speed(folder: Path, planes: int, side: int) -> list[tuple[str, ...]]:
+    keep_freed_memory()
+    net, precision = PRESETS["fast"].net, choose_precision("auto", choose_device("cpu"))
+    torch.manual_seed(0)
+    network = UNet(net).eval().to(memory_format=torch.channels_last)
+    model = Model(Card(net=net, classes=(0, 1)), network.state_dict())
+    as_trained = max(bare(network, s, precision) for s in BARE_SIDES)
+    fused = max(bare(FusedUNet(network, precision), s, precision) for s in BARE_SIDES)
+    rows = [
+        ("bare forward pass, as trained", f"{as_trained:.2f}", "1", f"{as_trained / fused:.2f}"),
+        ("bare forward pass, fused", f"{fused:.2f}", f"{fused / as_trained:.2f}", "1"),
+    ]
+    for name, used, output in (("classes", model, "classes"), ("cells", "cells-2d", "cells")):
+        out = folder / f"{name}.zarr"
+        taken = seconds(
+            lambda u=used, o=output, to=out: at.predict(u, folder / "in.zarr", output=o, out=to, device="cpu")
+        )
+        found = planes * side * side / 1e6 / taken
+        rows.append((f"disk to disk, {name}", f"{found:.2f}", f"{found / as_trained:.2f}", f"{found / fused:.2f}"))
+    return rows
+
+
+def memory(folder: Path) -> str:
+    """Highest resident size with 10 and 100 planes of 512 px."""
+    peaks = []
+    for planes in (10, 100):
+        write_stack(folder / f"{planes}.zarr", planes, 512)
+        command = [sys.executable, "-c", MEASURED, "cells-2d", str(folder / f"{planes}.zarr")]
+        said = subprocess.run(
+            [*command, str(folder / f"{planes}-out.zarr"), "1GB"], check=True, capture_output=True, text=True
+        )
+        peaks.append(json.loads(said.stdout.splitlines()[-1]))
+    few, many = (peak / 1e6 for peak in peaks)
+    return (
+        f"Memory, cells, 512 px, `--memory 1GB`: {few:.0f} MB with 10 planes, {many:.0f} MB with 100, "
+        f"{many / few:.2f} times."
+    )
+
+
+def kills(folder: Path) -> str:
+    """Kill a run again and again, resume it, and compare."""
+    write_stack(folder / "killed-in.zarr", 60, 512)
+    whole = at.predict("cells-2d", folder / "killed-in.zarr", out=folder / "whole.zarr", device="cpu")[...]
+    out = folder / "killed.zarr"
+    lines = folder / ".killed.zarr.unfinished" / "finished.jsonl"
+    command = [sys.executable, "-m", "napari_annotrain.cli", "predict", "cells-2d", str(folder / "killed-in.zarr")]
+    command += ["-o", str(out), "--device", "cpu", "--resume"]
+    n_killed = 0
+    while not out.exists():
+        before = count(lines)
+        run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while run.poll() is None and (n_killed >= KILLS or count(lines) < before + 5):
+            time.sleep(0.002)
+        if run.poll() is None:
+            run.send_signal(signal.SIGKILL)
+            n_killed += 1
+        run.wait()
+    same = np.array_equal(zarr.open_array(out, path="0", mode="r")[...], whole)
+    return f"Killed {n_killed} times and resumed: {'identical arrays' if same else 'ANOTHER RESULT'}."
+
+
+def count(lines: Path) -> int:
+    try:
+        return lines.read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
+def workers(folder: Path) -> str:
+    """Two workers of one thread against one, start of the processes left out."""
+    from distributed import LocalCluster
+
+    taken = {}
+    for n in (1, 2):
+        with LocalCluster(n, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+            for name in ("10.zarr", "in.zarr"):  # the first one warms up
+                out = folder / f"{n}-{name}"
+                taken[n] = seconds(
+                    lambda i=folder / name, o=out, c=cluster: at.predict(
+                        "cells-2d", i, output="classes", out=o, device="cpu", scheduler=c.scheduler_address
+                    )
+                )
+    return f"Two workers of one thread each against one: {taken[1] / taken[2]:.2f} times as fast."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--planes", type=int, default=20)
+    parser.add_argument("--side", type=int, default=2048)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        write_stack(folder / "in.zarr", given.planes, given.side)
+        rows = speed(folder, given.planes, given.side)
+        lines = [memory(folder), kills(folder), workers(folder)]
+    head = ("way", "Mpx/s", "against bare, as trained", "against bare, fused")
+    about = f"{given.planes} x {given.side} x {given.side} uint16, `fast`."
+    write_part("large", "\n\n".join([f"{machine()} {about}", table(head, rows), *lines]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Prediction as a generator of events, and how its results are written while it goes on."""
+
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+
+from napari_annotrain.data.normalise import Normalisation, is_flat, measure
+from napari_annotrain.data.record import Finished
+from napari_annotrain.data.stack import Stack
+from napari_annotrain.events import Done, Event, OnEvent, TileDone
+from napari_annotrain.inference import segment as segmenting
+from napari_annotrain.inference.planes import KeptPlanes
+from napari_annotrain.net.model import Model
+from napari_annotrain.specs import PredictSpec
+
+
+def iter_prediction(
+    model: Model,
+    stack: Stack,
+    *,
+    spec: PredictSpec | None = None,
+    region: segmenting.Region | None = None,
+    normalisation: Normalisation | None = None,
+    kept: KeptPlanes | None = None,
+    finished: Finished = segmenting.NOTHING,
+) -> Generator[Event]:
+    """Predict as `predict` does, as a generator of events: `Started`, `TileDone`s, `Done`.
+
+    Parameters
+    ----------
+    region
+        (T, Z, Y, X) slices inside the image, in px; None for all of it. The values are those the whole image has.
+    normalisation
+        From `measure_normalisation`, to measure it once for several regions of an image.
+    kept
+        Where planes are kept, to tell cells apart again with other `spec.cells` without running the network.
+    finished
+        Pieces to leave out (`inference.segment.segment`).
+    """
+    if normalisation is None:
+        normalisation = measure_normalisation(model, stack)
+    run = segmenting.segment(model, stack, normalisation, spec or PredictSpec(), region, kept, finished)
+    with closing(run) as events:
+        yield from events
+    yield Done(None)
+
+
+def measure_normalisation(model: Model, stack: Stack) -> Normalisation:
+    """Intensity range of an image for a model: measured over all its planes, or that of the training images."""
+    card = model.card
+    if card.normalise.scope == "training" and card.training_range:
+        low, high = zip(*card.training_range, strict=True)
+        return Normalisation(low, high, is_flat(stack))
+    return measure(stack, card.normalise)
+
+
+def write_behind(events: Iterator[Event], write: Callable[[TileDone], None], on_event: OnEvent | None) -> None:
+    """Follow a prediction, writing every result while the next one is computed."""
+    with ThreadPoolExecutor(1, "annotrain-writing") as writer:
+        written: Future[None] | None = None
+        for event in events:
+            if isinstance(event, TileDone):
+                if written is not None:
+                    written.result()
+                written = writer.submit(write, event)
+            if on_event:
+                on_event(event)
+        if written is not None:
+            written.result()

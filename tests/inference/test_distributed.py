@@ -1,0 +1,175 @@
+"""Prediction on a dask cluster of two processes: the same as in one, whatever happens to the workers."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+import napari_annotrain as at
+from napari_annotrain.data.writing import write_array
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import BlockDone, Started
+from napari_annotrain.inference import distributed as cluster
+from napari_annotrain.specs import PredictSpec
+from tests.conftest import draw_discs, train_on_discs
+
+pytest.importorskip("distributed")
+pytestmark = pytest.mark.filterwarnings("ignore")  # dask's own, of ports and of what workers leave
+
+TILE = {"tile": 48, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return train_on_discs("cells")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    path = tmp_path_factory.mktemp("in") / "movie.zarr"
+    write_array(path, np.stack([draw_discs((100, 120), seed=s)[0] for s in range(4)]), "TYX", {"Y": 0.5, "X": 0.5})
+    return path
+
+
+@pytest.fixture(scope="module")
+def two():
+    """A cluster of two processes, one thread each; `restart` it after a test that hurts it."""
+    from distributed import LocalCluster
+
+    with LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr("napari_annotrain.api.streaming.BLOCK_PX", 48)
+
+
+def same_but_for_ids(one, other):
+    """Whether two labellings are the same up to renaming."""
+    pairs = np.unique(np.stack([np.ravel(one), np.ravel(other)]).astype(np.int64), axis=1)
+    return len(set(pairs[0])) == len(set(pairs[1])) == pairs.shape[1]
+
+
+@pytest.mark.parametrize("output", ["classes", "probabilities"])
+@pytest.mark.parametrize("name", ["o.zarr", "o.tif"])
+def test_the_result_is_that_of_one_process(model, image, tmp_path, two, output, name):
+    alone = at.predict(model, image, output=output, **TILE)
+    events = []
+    found = at.predict(
+        model,
+        image,
+        output=output,
+        out=tmp_path / name,
+        scheduler=two.scheduler_address,
+        on_event=events.append,
+        **TILE,
+    )
+    stored = np.moveaxis(alone, 0, 1) if (output, name) == ("probabilities", "o.zarr") else alone
+    assert np.array_equal(found[...], stored)
+    assert [e.device for e in events if isinstance(e, Started)] == ["2 dask workers, 2 at once"]
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    done = [e.done for e in events if isinstance(e, BlockDone)]
+    assert done == list(range(1, 4 * 9 + 1))
+
+
+def test_cells_are_the_same_and_every_id_is_one_cell(model, image, tmp_path, two):
+    alone = at.predict(model, image, **TILE)
+    found = at.predict(model, image, out=tmp_path / "o.zarr", scheduler=two.scheduler_address, **TILE)
+    assert len(np.unique(alone)) > 5
+    assert same_but_for_ids(found[...], alone)
+
+
+def test_arrays_go_to_the_workers_too_but_results_need_a_place(model, tmp_path, two):
+    image = draw_discs((100, 120))[0]
+    options = {"output": "classes", "scheduler": two.scheduler_address, **TILE}
+    found = at.predict(model, image, out=tmp_path / "new" / "o.zarr", **options)
+    assert np.array_equal(found, at.predict(model, image, output="classes", **TILE))
+    with pytest.raises(AnnotrainError, match="need a place to write to .* give out"):
+        at.predict(model, image, **options)
+
+
+@pytest.mark.parametrize("name", ["o.zarr", "o.tif"])
+def test_an_interrupted_run_goes_on_without_what_is_finished(model, image, tmp_path, two, name):
+    alone = at.predict(model, image, output="classes", **TILE)
+    options = {"output": "classes", "out": tmp_path / name, "scheduler": two.scheduler_address, **TILE}
+
+    def stop(event):
+        if isinstance(event, BlockDone) and event.done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="what is finished is kept"):
+        at.predict(model, image, on_event=stop, **options)
+    if name == "o.zarr":
+        with pytest.raises(AnnotrainError, match="a scheduler"):
+            at.predict(model, image, resume=True, **options | {"scheduler": None})
+    events = []
+    found = at.predict(model, image, resume=True, on_event=events.append, **options)
+    assert [e.done for e in events if isinstance(e, BlockDone)] == list(range(6, 37))
+    assert np.array_equal(found[...], alone)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_a_worker_that_dies_is_replaced(model, image, tmp_path, two):
+    from distributed import Client
+
+    alone = at.predict(model, image, output="classes", **TILE)
+    killed = []
+
+    def kill(event):
+        if isinstance(event, BlockDone) and not killed:
+            with Client(two) as client:
+                killed.append(min(client.run(os.getpid).values()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    found = at.predict(
+        model,
+        image,
+        output="classes",
+        out=tmp_path / "o.zarr",
+        scheduler=two.scheduler_address,
+        on_event=kill,
+        **TILE,
+    )
+    assert killed
+    assert np.array_equal(found[...], alone)
+
+
+@pytest.mark.slow
+def test_local_processes_are_started_and_ended(model, image, tmp_path):
+    found = at.predict(model, image, output="classes", out=tmp_path / "o.zarr", scheduler="local:2", **TILE)
+    assert np.array_equal(found[...], at.predict(model, image, output="classes", **TILE))
+
+
+def test_a_block_that_fails_is_one_sentence_and_the_rest_is_kept(model, image, tmp_path, two):
+    work = cluster.Work(model, None, None, PredictSpec(), tmp_path / "nowhere.zarr", "TYX")
+    with pytest.raises(AnnotrainError, match=r"cannot write to .*nowhere\.zarr: choose a place"):
+        list(cluster.run_blocks(two.scheduler_address, work, [block(0)], 1))
+
+
+def block(t):
+    return slice(t, t + 1), slice(0, 1), slice(0, 8), slice(0, 8)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("local:none", "names no number"),
+        ("local:0", "names no number"),
+        ("host:8786", "is no address"),
+        ("", "is no address"),
+        ("tcp://127.0.0.1:9", "No scheduler answers at tcp://127.0.0.1:9: start one"),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_one_sentence(model, image, tmp_path, monkeypatch, address, words):
+    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 0.5)
+    with pytest.raises(AnnotrainError, match=words):
+        at.predict(model, image, out=tmp_path / "o.zarr", scheduler=address, **TILE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_workers_of_another_version_are_refused(model, image, tmp_path, two, monkeypatch):
+    monkeypatch.setattr("napari_annotrain.__version__", "99.0")
+    with pytest.raises(AnnotrainError, match=r"have version .* and not 99\.0: install the same"):
+        at.predict(model, image, out=tmp_path / "o.zarr", scheduler=two.scheduler_address, **TILE)
