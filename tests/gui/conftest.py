@@ -121,7 +121,7 @@ class FakeEngine:
     class KeptPlanes:
         gave_up = False
 
-    def iter_prediction(self, model, stack, *, spec, region, normalisation, kept=None):
+    def iter_prediction(self, model, stack, *, spec, region, normalisation, kept=None, focus=None):
         self.calls.append(("predict", stack, {"region": region, "spec": spec}))
         assert normalisation == stack.name
         kind, dtype, channels = self.output_of(model, spec.output)

@@ -5,7 +5,9 @@ import pytest
 from tests.data.test_odd_labels import CELLS, IMAGE, ODD, in_strokes
 from tests.spoilt import is_one_sentence
 
+from napari_annotrain.session import Trained
 from napari_annotrain.specs import AugmentSpec, TrainSpec
+from napari_annotrain.store.models import load_model
 
 pytestmark = [pytest.mark.gui, pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")]
 
@@ -74,15 +76,9 @@ def test_what_teaches_nothing_gets_a_sentence(lab, labels, words):
 
 
 def test_an_image_without_cells_gets_none(lab):
-    lab.annotate_with(in_strokes(ODD["touching cells share an id"]))
-    lab.controller.train.set_spec(SPEC.model_copy(update={"steps": 40}))
-    lab.click("train_button")
-    lab.wait(lambda: lab.controller.session.model is not None, timeout=60_000)
-    lab.idle()
-    flat = np.random.default_rng(1).normal(400, 1, CELLS.shape).astype(np.float32)
-    flat[0, 0], flat[-1, -1] = 300, 1000  # the range of an image with cells
-    lab.viewer.add_image(flat, name="empty")
+    lab.viewer.add_image(np.random.default_rng(1).normal(400, 20, (100, 120)).astype(np.float32), name="empty")
     lab.find("image_combo").setCurrentText("empty")
+    lab.controller.train.use(Trained("cells-2d", load_model("cells-2d")))
     lab.click("predict_slice_button")
     lab.idle()
-    assert (lab.viewer.layers["empty prediction"].data > 0).mean() < 0.01
+    assert not lab.viewer.layers["empty prediction"].data.any()

@@ -86,7 +86,7 @@ def test_arrays_go_to_the_workers_too_but_results_need_a_place(model, tmp_path, 
     options = {"output": "classes", "scheduler": two.scheduler_address, **TILE}
     found = at.predict(model, image, out=tmp_path / "new" / "o.zarr", **options)
     assert np.array_equal(found, at.predict(model, image, output="classes", **TILE))
-    with pytest.raises(AnnotrainError, match="need a place to write to .* give out"):
+    with pytest.raises(AnnotrainError, match=r"need a place to write to .* give out"):
         at.predict(model, image, **options)
 
 

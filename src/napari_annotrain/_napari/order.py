@@ -3,6 +3,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari import engine
+from napari_annotrain._napari.focus import Focus
 from napari_annotrain._napari.pieces import Piece
 from napari_annotrain._napari.view import region_of
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK
@@ -42,6 +43,12 @@ class Order:
         pairs = [(p, la) for p, la in zip(self.pieces, self.layers, strict=True) if id(la) in there]
         return replace(self, pieces=[p for p, _ in pairs], layers=[la for _, la in pairs], made=[], left_out=[])
 
+    def look_away(self) -> None:
+        """Follow no longer where somebody looks."""
+        for piece in self.pieces:
+            if isinstance(piece.focus, Focus):
+                piece.focus.close()
+
 
 def order(controller: "Controller", what: str, model: Any, spec: PredictSpec) -> Order:
     """Gather what to predict with a model and these settings, and make its layers.
@@ -79,4 +86,5 @@ def _add(controller: "Controller", made: Order, image: Any, model: Any, spec: Pr
     if not any(layer is one for one in before):
         made.made.append(layer)
     made.layers.append(layer)
-    made.pieces.append(Piece(stack, seen, canvas, roster.measured(image), roster.ids(layer)))
+    focus = Focus(roster.viewer, image, roster.axes(image)) if everything else lambda: None
+    made.pieces.append(Piece(stack, seen, canvas, roster.measured(image), roster.ids(layer), focus))

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,8 @@ class Piece:
         Where the result is written, by the worker: (T, Z, Y, X), or (K, T, Z, Y, X) for probabilities.
     ids
         What is known of the ids in the canvas; used for cells only.
+    focus
+        Where somebody looks, (t, z, y, x) in pixels; None where that does not matter.
     """
 
     stack: Stack
@@ -47,6 +50,7 @@ class Piece:
     canvas: npt.NDArray[Any] = field(repr=False)
     measured: Measured = field(repr=False, default_factory=Measured)
     ids: CellIds = field(repr=False, default_factory=CellIds)
+    focus: Callable[[], Any] = field(repr=False, default=lambda: None)
 
 
 def _how_measured(model: Any) -> Any:

@@ -194,8 +194,9 @@ class PredictFlow(PredictSettings):
             panel.set_summary("Predict", f"{self._progress.what}: {words}")
 
     def close_sink(self) -> None:
-        """Redraw once more and stop redrawing."""
+        """Redraw once more, stop redrawing and following the view."""
         self.under_way = False
+        self._order.look_away()
         if self._sink is not None:
             self._sink.close()
             self._sink = None

@@ -134,7 +134,8 @@ def _one_image(api: Any, model: Any, piece: Piece, spec: PredictSpec, cells: boo
     if prod(piece.stack.array.shape) > LARGE_IMAGE and not piece.measured.holds(model, piece.stack):
         yield Measuring(piece.stack.name)
     known = piece.measured.of(api, model, piece.stack)
-    run = api.iter_prediction(model, piece.stack, spec=spec, region=piece.region, normalisation=known, kept=kept)
+    how = {"spec": spec, "normalisation": known, "kept": kept, "focus": piece.focus}
+    run = api.iter_prediction(model, piece.stack, region=piece.region, **how)
     with _writing(piece, cells) as write, closing(run) as events:
         for event in events:
             if isinstance(event, TileDone):

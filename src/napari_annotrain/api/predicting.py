@@ -9,6 +9,7 @@ from napari_annotrain.data.record import Finished
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.events import Done, Event, OnEvent, TileDone
 from napari_annotrain.inference import segment as segmenting
+from napari_annotrain.inference.nearest import Look
 from napari_annotrain.inference.planes import KeptPlanes
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
@@ -23,6 +24,7 @@ def iter_prediction(
     normalisation: Normalisation | None = None,
     kept: KeptPlanes | None = None,
     finished: Finished = segmenting.NOTHING,
+    focus: Callable[[], Look] = lambda: None,
 ) -> Generator[Event]:
     """Predict as `predict` does, as a generator of events: `Started`, `TileDone`s, `Done`.
 
@@ -36,10 +38,13 @@ def iter_prediction(
         Where planes are kept, to tell cells apart again with other `spec.cells` without running the network.
     finished
         Pieces to leave out (`inference.segment.segment`).
+    focus
+        Where somebody looks, (t, z, y, x) in px: what is there comes first. Asked before every tile.
     """
     if normalisation is None:
         normalisation = measure_normalisation(model, stack)
-    run = segmenting.segment(model, stack, normalisation, spec or PredictSpec(), region, kept, finished)
+    settings = spec or PredictSpec()
+    run = segmenting.segment(model, stack, normalisation, settings, region, kept, finished, focus=focus)
     with closing(run) as events:
         yield from events
     yield Done(None)

@@ -1,7 +1,7 @@
 """Prediction of stacks and regions, plane by plane."""
 
 import dataclasses
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from napari_annotrain.data.record import Finished
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Computed, Event, Note, Started, TileDone
+from napari_annotrain.inference.nearest import Look, nearest_first
 from napari_annotrain.inference.planes import CellDecoder, KeptPlanes, Place, PlaneCollector, Values
 from napari_annotrain.inference.predictor import Predictor, Scores
 from napari_annotrain.inference.rescale import Rescaled, rescale
@@ -52,6 +53,7 @@ def segment(
     kept: KeptPlanes | None = None,
     finished: Finished = NOTHING,
     predictor: Predictor | None = None,
+    focus: Callable[[], Look] = lambda: None,
 ) -> Generator[Event]:
     """Predict a stack, or a region of it, plane by plane; a generator of events that can be closed at any moment.
 
@@ -74,6 +76,8 @@ def segment(
         Pieces that an earlier run has finished, with the same tiles; they are left out. Ids run on from theirs.
     predictor
         Of this model and these settings, to use it for several regions.
+    focus
+        Where somebody looks, in pixels of the image: what is there comes first (`nearest.nearest_first`).
     """
     card = model.card
     kind, _, _ = output_of(card, spec.output)
@@ -84,7 +88,7 @@ def segment(
     cells = CellDecoder(card, spec.cells, scaled.diameter_px, finished.last_id) if kind == "cells" else None
     results = Results(card, kind, scaled.scale != 1, cells)
     places = [Place(model, stack, t, z, scaled.box, (spec.precision, scaled.scale)) for t, z in planes]
-    job = _Job(model, stack.name, normalisation, scaled, results, places, finished, predictor)
+    job = _Job(model, stack.name, normalisation, scaled, results, places, finished, predictor, focus)
     if cells is None or kept is None:
         yield from _predict(job, spec, KeptPlanes(0))
     elif (found := kept.find(places)) is not None:
@@ -105,19 +109,28 @@ class _Job:
     places: list[Place]
     finished: Finished
     predictor: Predictor | None
+    focus: Callable[[], Look]
 
     @property
     def whole_planes(self) -> bool:
         """Whether results come as planes instead of tiles."""
         return self.results.cells is not None or self.results.smooth
 
-    def todo(self, core: int, shape: Geometry) -> Iterator[tuple[int, int, Tile]]:
-        """The tiles that are not finished, (t, z, tile)."""
+    def tiles_of(self, core: int, shape: Geometry) -> Callable[[int, int], list[Tile]]:
+        """What gives the tiles of a plane (t, z) that are not finished."""
         tiles, box = cut(self.scaled.seen, core, shape), self.scaled.box
-        for place in self.places:
-            for tile in tiles:
-                if not self.finished.has(place.t, place.z, box if self.whole_planes else tile.write):
-                    yield place.t, place.z, tile
+
+        def of(t: int, z: int) -> list[Tile]:
+            if self.whole_planes:
+                return [] if self.finished.has(t, z, box) else list(tiles)
+            return [tile for tile in tiles if not self.finished.has(t, z, tile.write)]
+
+        return of
+
+    def look(self) -> Look:
+        """Where somebody looks, in pixels of what the network sees."""
+        look, scale = self.focus(), self.scaled.scale
+        return None if look is None else (*look[:2], scale * look[2], scale * look[3])
 
 
 def plan_tiles(model: Model, stack: Stack, spec: PredictSpec) -> tuple[PredictSpec, bool]:
@@ -144,10 +157,12 @@ def _predict(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Iterator[Event]:
         yield Note(f"{job.name} has the same value everywhere: all of it became background.")
     if scaled.words:
         yield Note(scaled.words)
-    done, n_invalid = total - sum(1 for _ in job.todo(core, predictor.geometry)), 0
+    tiles_of = job.tiles_of(core, predictor.geometry)
+    done = total - sum(len(tiles_of(p.t, p.z)) for p in job.places) if job.finished.pieces else 0
+    n_invalid = 0
     places = {(place.t, place.z): place for place in job.places}
     by_plane = PlaneCollector(seen) if job.whole_planes else None
-    tiles = job.todo(core, predictor.geometry)
+    tiles = nearest_first(list(places), tiles_of, job.look, job.whole_planes)
     for scores in iter_scores(predictor, scaled.stack, job.normalisation, tiles, core, results.decoding):
         if not isinstance(scores, Scores):
             yield scores
