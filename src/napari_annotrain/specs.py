@@ -153,6 +153,9 @@ class PredictSpec(Spec):
     memory: int = _setting(2_000_000_000, "Memory", "Most memory the process may use.", "bytes", ge=1)
     device: Device = _setting("auto", "Device", "auto takes a GPU where there is one that works.")
     precision: Precision = _setting("auto", "Precision", "auto takes what the device computes fastest.")
+    scheduler: str = _setting(
+        "", "Cluster", "Stacks are predicted by a dask cluster: tcp://..., or local:2 for two processes; empty: here."
+    )
     cells: CellsSpec = CellsSpec()
 
 

@@ -112,7 +112,7 @@ def test_tiles_and_intensities_are_those_of_the_first_run(model, image, tmp_path
     computed.clear()
     with pytest.raises(KeyboardInterrupt):
         at.predict(model, image, output="classes", out=tmp_path / "o.zarr", on_event=stop_after(4), **TILE)
-    monkeypatch.setattr("napari_annotrain.api.streaming.measure_normalisation", lambda *rest: pytest.fail("measured"))
+    monkeypatch.setattr("napari_annotrain.api.under_way.measure_normalisation", lambda *rest: pytest.fail("measured"))
     found = at.predict(model, image, output="classes", out=tmp_path / "o.zarr", resume=True, tile=96, device="cpu")
     assert {place[1] % 48 for place in computed} == {0}
     assert np.array_equal(found[...], whole)
@@ -198,9 +198,9 @@ def test_a_failure_before_anything_is_finished_leaves_nothing(model, image, tmp_
 
 @pytest.mark.parametrize(("tile", "chunk"), [(2048, 1024), (1072, 536), (48, 48), (3072, 1024), (1040, 520)])
 def test_no_two_tiles_share_a_chunk(tile, chunk):
-    from napari_annotrain.api.streaming import _divide
+    from napari_annotrain.api.under_way import divide
 
-    assert _divide(tile) == chunk
+    assert divide(tile) == chunk
 
 
 def test_what_a_folder_has_already_is_not_predicted_again(model, tmp_path, computed):

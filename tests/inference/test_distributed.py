@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 import napari_annotrain as at
+from napari_annotrain import api
+from napari_annotrain.data.files import open_stack
+from napari_annotrain.data.stack import paste
 from napari_annotrain.data.writing import write_array
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import BlockDone, Started
+from napari_annotrain.events import BlockDone, Started, TileDone
 from napari_annotrain.inference import distributed as cluster
 from napari_annotrain.specs import PredictSpec
 from tests.conftest import draw_discs, train_on_discs
@@ -43,7 +46,7 @@ def two():
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("napari_annotrain.api.streaming.BLOCK_PX", 48)
+    monkeypatch.setattr("napari_annotrain.api.clusters.BLOCK_PX", 48)
 
 
 def same_but_for_ids(one, other):
@@ -173,3 +176,18 @@ def test_workers_of_another_version_are_refused(model, image, tmp_path, two, mon
     monkeypatch.setattr("napari_annotrain.__version__", "99.0")
     with pytest.raises(AnnotrainError, match=r"have version .* and not 99\.0: install the same"):
         at.predict(model, image, out=tmp_path / "o.zarr", scheduler=two.scheduler_address, **TILE)
+
+
+@pytest.mark.parametrize("output", ["classes", "cells", "probabilities"])
+def test_blocks_come_to_the_panel_as_tiles_do(model, image, tmp_path, two, output, monkeypatch):
+    monkeypatch.setattr("napari_annotrain.api.clusters.user_cache_path", lambda *rest, **more: tmp_path)
+    stack = open_stack(image)
+    spec = PredictSpec(output=output, tile=48, device="cpu", scheduler=two.scheduler_address)
+    alone = at.predict(model, image, output=output, **TILE)
+    found = np.zeros(alone.shape, np.float32 if output == "probabilities" else np.int64)
+    axes = "C" * (output == "probabilities") + "TYX"
+    for event in api.iter_on_cluster(model, stack, spec=spec):
+        if isinstance(event, TileDone):
+            paste(found, axes, event.write, event.result)
+    assert same_but_for_ids(found, alone) if output == "cells" else np.array_equal(found, alone)
+    assert not list(tmp_path.iterdir())

@@ -134,8 +134,11 @@ def _one_image(api: Any, model: Any, piece: Piece, spec: PredictSpec, cells: boo
     if prod(piece.stack.array.shape) > LARGE_IMAGE and not piece.measured.holds(model, piece.stack):
         yield Measuring(piece.stack.name)
     known = piece.measured.of(api, model, piece.stack)
-    how = {"spec": spec, "normalisation": known, "kept": kept, "focus": piece.focus}
-    run = api.iter_prediction(model, piece.stack, region=piece.region, **how)
+    if spec.scheduler and piece.region is None:
+        run = api.iter_on_cluster(model, piece.stack, spec=spec, normalisation=known)
+    else:
+        how = {"spec": spec, "normalisation": known, "kept": kept, "focus": piece.focus}
+        run = api.iter_prediction(model, piece.stack, region=piece.region, **how)
     with _writing(piece, cells) as write, closing(run) as events:
         for event in events:
             if isinstance(event, TileDone):

@@ -49,7 +49,7 @@ class PredictStep(QWidget):
         self.more = MoreSettings(
             "more_predict_button",
             PredictSpec(),
-            only=("tile", "memory", "precision"),
+            only=("tile", "memory", "precision", "scheduler"),
             beside=self.check_seams_button,
         )
         self.cells = MoreSettings(

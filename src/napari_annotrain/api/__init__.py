@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_annotrain.api.clusters import iter_on_cluster
     from napari_annotrain.api.devices import list_devices, warm_up
     from napari_annotrain.api.evaluation import evaluate
     from napari_annotrain.api.predicting import iter_prediction, measure_normalisation
@@ -24,6 +25,7 @@ __all__ = [
     "check_channels",
     "check_seams",
     "evaluate",
+    "iter_on_cluster",
     "iter_prediction",
     "iter_training",
     "leave_a_core",
@@ -42,6 +44,7 @@ _HOMES = {
     "api.evaluation": ("evaluate",),
     "api.predicting": ("iter_prediction", "measure_normalisation"),
     "api.prediction": ("check_seams", "output_of", "predict"),
+    "api.clusters": ("iter_on_cluster",),
     "api.training": ("base_models", "iter_training", "train"),
     "inference.planes": ("KeptPlanes",),
     "inference.segment": ("check_channels",),

@@ -10,7 +10,8 @@ import zarr
 from napari_annotrain.api.failures import Failures, left_out
 from napari_annotrain.api.predicting import iter_prediction, measure_normalisation, write_behind
 from napari_annotrain.api.sources import Source, is_path, one_stack
-from napari_annotrain.api.streaming import Conduct, stored_as, stream
+from napari_annotrain.api.streaming import Conduct, stream
+from napari_annotrain.api.under_way import stored_as
 from napari_annotrain.data.files import open_stack
 from napari_annotrain.data.pairs import by_stem, is_folder, list_images
 from napari_annotrain.data.places import check_place

@@ -1,0 +1,178 @@
+"""A prediction on its way to the disk: what run it is, where its result lies meanwhile, and with which tiles."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+import napari_annotrain
+from napari_annotrain.api.predicting import measure_normalisation
+from napari_annotrain.data import filling as fillings
+from napari_annotrain.data.filling import Filling
+from napari_annotrain.data.ngff import CHUNK_PX, valid_order
+from napari_annotrain.data.normalise import Normalisation
+from napari_annotrain.data.stack import Stack
+from napari_annotrain.data.validation import fingerprint
+from napari_annotrain.data.writing import check_writable
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.inference.results import output_of
+from napari_annotrain.inference.segment import plan_tiles
+from napari_annotrain.net.model import Model, digest
+from napari_annotrain.specs import PredictSpec
+
+#: Cells of fewer pixels on the average would be crumbs: what decides how large their ids may become.
+LEAST_CELL_PX = 16
+#: Where an OME-Zarr of ours says how it was made.
+ATTRIBUTE = "napari_annotrain"
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A result on its way, and how it is computed.
+
+    Attributes
+    ----------
+    spec
+        Nothing in it is automatic any more, so that the same tiles are computed when it is gone on with.
+    by_plane
+        Results come as whole planes, not as tiles.
+    """
+
+    filling: Filling
+    model: Model
+    stack: Stack
+    spec: PredictSpec
+    normalisation: Normalisation
+    by_plane: bool
+
+    @property
+    def cells(self) -> bool:
+        """Whether cells are told apart."""
+        return kind_of(self.model, self.spec) == "cells"
+
+
+def begin(
+    run: Mapping[str, Any],
+    model: Model,
+    stack: Stack,
+    spec: PredictSpec,
+    out: Path,
+    overwrite: bool,
+    normalisation: Normalisation | None = None,
+) -> UnderWay:
+    """Begin a result; `run` is what must be the same to go on with it later (`identity`).
+
+    Raises
+    ------
+    AnnotrainError
+        It cannot be written there.
+    """
+    kind, dtype, _ = output_of(model.card, spec.output)
+    axes, shape = stored_as(model, stack, spec)
+    spec, by_plane = plan_tiles(model, stack, spec)
+    check_writable(out, overwrite, shape, axes, dtype)  # before the image is measured
+    normalisation = normalisation or measure_normalisation(model, stack)
+    about = {"run": run, "tile": spec.tile, "precision": spec.precision, "normalisation": asdict(normalisation)}
+    made = _id_type(stack) if kind == "cells" else dtype
+    chunk = CHUNK_PX if by_plane else divide(int(spec.tile))
+    filling = fillings.begin(out, shape, made, axes, about, stack.pixel_um, chunk, overwrite)
+    return UnderWay(filling, model, stack, spec, normalisation, by_plane)
+
+
+def go_on(
+    left: Mapping[str, Any], run: Mapping[str, Any], model: Model, stack: Stack, spec: PredictSpec, out: Path
+) -> UnderWay:
+    """Go on with a result of which it is said what is `left`, with the tiles and intensities of its first run.
+
+    Raises
+    ------
+    AnnotrainError
+        It belongs to another run.
+    """
+    check_same(left["run"], run, out)
+    axes, shape = stored_as(model, stack, spec)
+    spec = spec.model_copy(update={"tile": left["tile"], "precision": left["precision"]})
+    spec, by_plane = plan_tiles(model, stack, spec)
+    normalisation = Normalisation(**left["normalisation"])
+    return UnderWay(fillings.go_on(out, shape, axes), model, stack, spec, normalisation, by_plane)
+
+
+def stored_as(model: Model, stack: Stack, spec: PredictSpec) -> tuple[str, tuple[int, ...]]:
+    """Axes and shape of a result in an OME-Zarr, which wants time and channel first."""
+    _, _, channels = output_of(model.card, spec.output)
+    sizes = dict(zip(stack.label_axes, stack.label_shape, strict=True)) | {"C": channels}
+    axes = valid_order("C" * bool(channels) + stack.label_axes)
+    return axes, tuple(sizes[a] for a in axes)
+
+
+def kind_of(model: Model, spec: PredictSpec) -> str:
+    """``"classes"``, ``"cells"`` or ``"probabilities"``."""
+    return output_of(model.card, spec.output)[0]
+
+
+def identity(model: Model, stack: Stack, spec: PredictSpec, cluster: bool) -> dict[str, Any]:
+    """What must be the same for a result to be gone on with."""
+    kind = kind_of(model, spec)
+    return {
+        "model": digest(model.weights),
+        "image": fingerprint(stack),
+        "shape": list(stack.shape),
+        "output": kind,
+        "cells": spec.cells.model_dump(mode="json") if kind == "cells" else None,
+        "cluster": cluster,  # whose blocks and ids are others
+        "version": napari_annotrain.__version__,
+    }
+
+
+def check_same(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any], out: Path, complete: bool = False) -> None:
+    """Refuse to take what is there for the result of another run; by whom a `complete` one was computed is all one.
+
+    Raises
+    ------
+    AnnotrainError
+        It is that of another run.
+    """
+    if theirs is None:
+        raise AnnotrainError(f"{out} was not made by a prediction that could be resumed: choose another name.")
+    words = {
+        "model": "another model",
+        "shape": "another image",
+        "image": "another image",
+        "output": "another kind of output",
+        "cells": "other cell settings",
+        "cluster": "no scheduler" if ours["cluster"] else "a scheduler (local:1 will do)",
+    }
+    if complete:
+        del words["cluster"]
+    others = [word for key, word in words.items() if theirs.get(key) != ours[key]]
+    if others:
+        raise AnnotrainError(
+            f"The run to resume, of {out}, had {others[0]}: give what it had, or allow it to be overwritten."
+        )
+
+
+def run_of(out: Path) -> Mapping[str, Any] | None:
+    """What a result says of the run it comes from; None where it says nothing."""
+    try:
+        found = zarr.open_group(out, mode="r").attrs.get(ATTRIBUTE)
+    except (OSError, KeyError, ValueError):
+        return None
+    return found if isinstance(found, Mapping) else None
+
+
+def divide(core: int) -> int:
+    """Side of chunks of which whole ones fit into a tile, so that no two tiles share one."""
+    n = -(-core // CHUNK_PX)
+    while core % n:
+        n += 1
+    return core // n
+
+
+def _id_type(stack: Stack) -> np.dtype[np.unsignedinteger[Any]]:
+    """Large enough for the ids of all cells there can be; chosen before the first one is found."""
+    most = prod(stack.label_shape) // LEAST_CELL_PX
+    return np.dtype(np.uint32 if most < 2**32 else np.uint64)
