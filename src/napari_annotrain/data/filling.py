@@ -86,7 +86,8 @@ def place_of(path: Path) -> Path:
 def unfinished(path: Path) -> dict[str, Any] | None:
     """What is said of the interrupted run that was to write a result; None where there is none."""
     folder = place_of(path)
-    return Record(folder).about() if (folder / "store").is_dir() else None
+    with refusing(path):
+        return Record(folder).about() if (folder / "store").is_dir() else None
 
 
 def begin(
