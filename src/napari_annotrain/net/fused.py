@@ -10,6 +10,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from napari_annotrain.net.unet import UNet, crop_like, trim
 from napari_annotrain.tiles.geometry import margins_needed
 
+#: Feature maps that a convolution adds up at once. Of more, oneDNN rounds sums of bfloat16 on the way, and where hangs on
+#: the size of the image (seen with 1,024 and AVX512-BF16 without AMX): tiles would differ from the whole.
+MOST_AT_ONCE = 512
+
 
 class FusedUNet(nn.Module):
     """A trained `UNet` rewritten for prediction: the same scores up to rounding, with less memory traffic.
@@ -53,22 +57,27 @@ class FusedUNet(nn.Module):
             if margin:
                 x, skip = trim(x, 2 * kept - needed[level]), trim(skip, margin // 2**level - needed[level])
                 kept = needed[level]
-            x = self._join(crop_like(skip, x), x, merge[0])
+            x = self._convolve([crop_like(skip, x), x], merge[0])
             del skip
             x = self._block(x, merge[1:])
         return self.head(trim(x, kept))  # type: ignore[no-any-return]
 
     def _block(self, x: torch.Tensor, convolutions: Any) -> torch.Tensor:
         for c in convolutions:
-            x = _pointwise(x, c.weight, c.bias, self._padding, "relu") if self._fuses else c(x).relu_()
+            x = self._convolve([x], c)
         return x
 
-    def _join(self, skip: torch.Tensor, x: torch.Tensor, c: nn.Conv2d) -> torch.Tensor:
+    def _convolve(self, maps: list[torch.Tensor], c: nn.Conv2d) -> torch.Tensor:
+        """ReLU of the convolution of several groups of feature maps, without concatenating them."""
         if not self._fuses:
-            return c(torch.cat([skip, x], dim=1)).relu_()  # type: ignore[no-any-return]
-        of_skip, of_x = c.weight[:, : skip.shape[1]], c.weight[:, skip.shape[1] :]
-        total = _pointwise(skip, of_skip, c.bias, self._padding, "none")
-        return _add_pointwise_(total, x, of_x, self._padding)
+            return c(maps[0] if len(maps) == 1 else torch.cat(maps, dim=1)).relu_()  # type: ignore[no-any-return]
+        parts = [part for group in maps for part in group.split(MOST_AT_ONCE, dim=1)]
+        weights = torch.split(c.weight, [part.shape[1] for part in parts], dim=1)
+        last = len(parts) - 1
+        total = _pointwise(parts[0], weights[0], c.bias, self._padding, "none" if last else "relu")
+        for i in range(1, len(parts)):
+            total = _add_pointwise_(total, parts[i], weights[i], self._padding, "relu" if i == last else None)
+        return total
 
 
 def _pointwise(
@@ -78,11 +87,13 @@ def _pointwise(
     return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, padding, ones, ones, 1, then, [], "")  # type: ignore[no-any-return]
 
 
-def _add_pointwise_(total: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, padding: list[int]) -> torch.Tensor:
-    """ReLU of total + convolution of x, written over `total`."""
+def _add_pointwise_(
+    total: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, padding: list[int], then: str | None = "relu"
+) -> torch.Tensor:
+    """Total + convolution of x, and then ReLU, written over `total`."""
     ones, no_bias = [1, 1], None
     add = torch.ops.mkldnn._convolution_pointwise_.binary
-    return add(total, x, weight, no_bias, padding, ones, ones, 1, "add", 1.0, "relu", [], "")  # type: ignore[no-any-return]
+    return add(total, x, weight, no_bias, padding, ones, ones, 1, "add", 1.0, then, [], "")  # type: ignore[no-any-return]
 
 
 def _folded(block: Any, precision: torch.dtype) -> Any:
