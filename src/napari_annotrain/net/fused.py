@@ -10,8 +10,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from napari_annotrain.net.unet import UNet, crop_like, trim
 from napari_annotrain.tiles.geometry import margins_needed
 
-#: Feature maps that a convolution adds up at once. Of more, oneDNN rounds sums of bfloat16 on the way, and where hangs on
-#: the size of the image (seen with 1,024 and AVX512-BF16 without AMX): tiles would differ from the whole.
+#: Feature maps that a convolution adds up at once. Of more, oneDNN rounds sums of bfloat16 on the way, where that is
+#: hangs on the size of the image (seen with 1,024 and AVX512-BF16 without AMX), and tiles would differ from the whole.
 MOST_AT_ONCE = 512
 
 
@@ -72,7 +72,7 @@ class FusedUNet(nn.Module):
         if not self._fuses:
             return c(maps[0] if len(maps) == 1 else torch.cat(maps, dim=1)).relu_()  # type: ignore[no-any-return]
         parts = [part for group in maps for part in group.split(MOST_AT_ONCE, dim=1)]
-        weights = torch.split(c.weight, [part.shape[1] for part in parts], dim=1)
+        weights = c.weight.split([part.shape[1] for part in parts], dim=1)  # type: ignore[no-untyped-call]
         last = len(parts) - 1
         total = _pointwise(parts[0], weights[0], c.bias, self._padding, "none" if last else "relu")
         for i in range(1, len(parts)):
