@@ -173,7 +173,7 @@ def test_a_cluster_that_is_not_there_is_one_sentence(model, image, tmp_path, mon
 
 
 def test_workers_of_another_version_are_refused(model, image, tmp_path, two, monkeypatch):
-    monkeypatch.setattr("napari_annotrain.__version__", "99.0")
+    monkeypatch.setattr(cluster, "VERSION", "99.0")
     with pytest.raises(AnnotrainError, match=r"have version .* and not 99\.0: install the same"):
         at.predict(model, image, out=tmp_path / "o.zarr", scheduler=two.scheduler_address, **TILE)
 

@@ -13,7 +13,7 @@ from napari_annotrain.errors import AnnotrainError, is_out_of_memory
 from napari_annotrain.events import Event, Failed
 
 #: Added to the niceness of a job's thread on Linux, so that painting stays fluent while both cores train.
-NICENESS = 10
+NICENESS = 19
 #: Longest time spent on events before the window gets its turn.
 MOST_SECONDS = 0.03
 log = logging.getLogger("napari_annotrain")

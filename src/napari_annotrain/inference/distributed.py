@@ -4,6 +4,7 @@ import functools
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import numpy as np
 import torch
 import zarr
 
-import napari_annotrain
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.record import Region
 from napari_annotrain.data.stack import Stack, paste
@@ -23,6 +23,7 @@ from napari_annotrain.inference.segment import segment
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
 
+VERSION = version("napari-annotrain")
 #: So many tasks for each thread of the cluster are under way at once: no worker waits, and no graph grows large.
 AHEAD = 2
 #: Seconds to wait for a scheduler that should be there.
@@ -204,15 +205,15 @@ def _check_versions(client: Any, address: str) -> None:
             f"The workers at {address} have other versions than this computer, or lack napari-annotrain: "
             "install the same on all of them."
         ) from error
-    if theirs != {napari_annotrain.__version__}:
+    if theirs != {VERSION}:
         raise AnnotrainError(
             f"The workers at {address} have version {', '.join(sorted(theirs))} of napari-annotrain and not "
-            f"{napari_annotrain.__version__}: install the same on all of them."
+            f"{VERSION}: install the same on all of them."
         )
 
 
 def _version() -> str:
-    return napari_annotrain.__version__
+    return version("napari-annotrain")
 
 
 def _words(client: Any) -> str:

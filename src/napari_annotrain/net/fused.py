@@ -71,7 +71,7 @@ class FusedUNet(nn.Module):
         """ReLU of the convolution of several groups of feature maps, without concatenating them."""
         if not self._fuses:
             return c(maps[0] if len(maps) == 1 else torch.cat(maps, dim=1)).relu_()  # type: ignore[no-any-return]
-        parts = [part for group in maps for part in group.split(MOST_AT_ONCE, dim=1)]
+        parts = [part for group in maps for part in group.split(MOST_AT_ONCE, dim=1)]  # type: ignore[no-untyped-call]
         weights = c.weight.split([part.shape[1] for part in parts], dim=1)  # type: ignore[no-untyped-call]
         last = len(parts) - 1
         total = _pointwise(parts[0], weights[0], c.bias, self._padding, "none" if last else "relu")
