@@ -143,7 +143,7 @@ def workers(folder: Path) -> str:
 
     taken = {}
     for n in (1, 2):
-        with LocalCluster(n, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        with LocalCluster(n_workers=n, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
             for name in ("10.zarr", "in.zarr"):  # the first one warms up
                 out = folder / f"{n}-{name}"
                 taken[n] = seconds(

@@ -141,6 +141,7 @@ def test_what_is_left_is_not_thrown_away_unasked(model, image, left):
         ("shape", "another image"),
         ("output", "another kind of output"),
         ("cells", "other cell settings"),
+        ("diameter", "another cell diameter|other cell settings"),
     ],
 )
 def test_another_run_is_not_gone_on_with(model, image, left, change, words):
@@ -153,11 +154,67 @@ def test_another_run_is_not_gone_on_with(model, image, left, change, words):
         given_image = np.stack([draw_discs(shape, seed=s + 9)[0] for s in range(3)])
     elif change == "output":
         options["output"] = "classes"
+    elif change == "diameter":
+        options["cells"] = CellsSpec(diameter_px=200)
     else:
         options["cells"] = CellsSpec(min_size_px=500)
     with pytest.raises(AnnotrainError, match=words):
         at.predict(given_model, given_image, out=left, **options)
     assert at.predict(model, image, out=left, resume=True, **TILE) is not None
+
+
+def test_another_diameter_is_another_run_of_any_output(model, image, tmp_path):
+    options = {"output": "classes", "out": tmp_path / "o.zarr", **TILE}
+    with pytest.raises(KeyboardInterrupt):
+        at.predict(model, image, on_event=stop_after(4), **options)
+    with pytest.raises(AnnotrainError, match="another cell diameter or pixel size"):
+        at.predict(model, image, resume=True, cells=CellsSpec(diameter_px=200), **options)
+
+
+def test_an_interrupted_overwriting_goes_on_and_overwrites(model, image, tmp_path):
+    out = tmp_path / "o.zarr"
+    at.predict(model, image, output="classes", out=out, **TILE)
+    with pytest.raises(KeyboardInterrupt):
+        at.predict(model, image, out=out, overwrite=True, on_event=stop_after(14), **TILE)
+    assert zarr.open_array(out, path="0", mode="r").dtype == np.uint8  # the old one is there still
+    found = at.predict(model, image, out=out, resume=True, **TILE)
+    assert np.array_equal(found[...], at.predict(model, image, **TILE))
+    assert [p.name for p in tmp_path.iterdir()] == ["o.zarr"]
+
+
+def test_what_another_run_left_is_begun_anew_where_that_is_allowed(model, image, left):
+    found = at.predict(model, image, output="classes", out=left, resume=True, overwrite=True, **TILE)
+    assert np.array_equal(found[...], at.predict(model, image, output="classes", **TILE))
+
+
+def test_what_was_finished_in_smaller_tiles_is_not_computed_again(model, image, tmp_path, computed, monkeypatch):
+    whole = at.predict(model, image, output="classes", **TILE)
+    watched, tight = Predictor.compute, [True]
+
+    def short_of_memory(self, patch, decoding):
+        if tight[0] and max(s.stop - s.start for s in patch.tile.write) > 32:
+            tight[0] = False
+            raise MemoryError
+        return watched(self, patch, decoding)
+
+    monkeypatch.setattr(Predictor, "compute", short_of_memory)
+    computed.clear()
+    options = {"output": "classes", "out": tmp_path / "o.zarr", **TILE}
+    with pytest.raises(KeyboardInterrupt):
+        at.predict(model, image, on_event=stop_after(20), **options)
+    first = {place[0] for place in computed}
+    computed.clear()
+    found = at.predict(model, image, resume=True, **options)
+    assert np.array_equal(found[...], whole)
+    assert len(computed) < 27, "what was finished in quarters counts"
+    assert first
+
+
+def test_images_that_differ_in_one_plane_are_told_apart(model, image, left):
+    other = np.asarray(zarr.open_array(image, path="0", mode="r")[...]).copy()
+    other[1] += 7
+    with pytest.raises(AnnotrainError, match="another image"):
+        at.predict(model, other, out=left, resume=True, **TILE)
 
 
 def test_a_store_of_others_is_not_taken_for_a_result(model, image, tmp_path):

@@ -40,7 +40,7 @@ def two():
     """A cluster of two processes, one thread each; `restart` it after a test that hurts it."""
     from distributed import LocalCluster
 
-    with LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None) as made:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as made:
         yield made
 
 
@@ -93,6 +93,40 @@ def test_arrays_go_to_the_workers_too_but_results_need_a_place(model, tmp_path, 
         at.predict(model, image, **options)
 
 
+def test_interrupted_cells_go_on_with_ids_of_their_own(model, image, tmp_path, two):
+    alone = at.predict(model, image, **TILE)
+    options = {"out": tmp_path / "o.zarr", "scheduler": two.scheduler_address, **TILE}
+
+    def stop(event):
+        if isinstance(event, BlockDone) and event.done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="what is finished is kept"):
+        at.predict(model, image, on_event=stop, **options)
+    found = at.predict(model, image, resume=True, **options)
+    assert same_but_for_ids(found[...], alone)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_the_only_worker_may_die_too(model, image, tmp_path):
+    from distributed import Client, LocalCluster
+
+    alone = at.predict(model, image, output="classes", **TILE)
+    killed = []
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as one:
+
+        def kill(event):
+            if isinstance(event, BlockDone) and not killed:
+                with Client(one) as client:
+                    killed.extend(client.run(os.getpid).values())
+                os.kill(killed[0], signal.SIGKILL)
+
+        options = {"output": "classes", "out": tmp_path / "o.zarr", "scheduler": one.scheduler_address, **TILE}
+        found = at.predict(model, image, on_event=kill, **options)
+    assert killed
+    assert np.array_equal(found[...], alone)
+
+
 @pytest.mark.parametrize("name", ["o.zarr", "o.tif"])
 def test_an_interrupted_run_goes_on_without_what_is_finished(model, image, tmp_path, two, name):
     alone = at.predict(model, image, output="classes", **TILE)
@@ -140,8 +174,11 @@ def test_a_worker_that_dies_is_replaced(model, image, tmp_path, two):
 
 
 @pytest.mark.slow
-def test_local_processes_are_started_and_ended(model, image, tmp_path):
-    found = at.predict(model, image, output="classes", out=tmp_path / "o.zarr", scheduler="local:2", **TILE)
+@pytest.mark.parametrize(("n", "words"), [(1, "1 dask worker, 1 at once"), (3, "3 dask workers, 3 at once")])
+def test_so_many_local_processes_are_started_and_ended(model, image, tmp_path, n, words):
+    events, out = [], tmp_path / "o.zarr"
+    found = at.predict(model, image, output="classes", out=out, scheduler=f"local:{n}", on_event=events.append, **TILE)
+    assert [e.device for e in events if isinstance(e, Started)] == [words]
     assert np.array_equal(found[...], at.predict(model, image, output="classes", **TILE))
 
 
@@ -173,7 +210,7 @@ def test_a_cluster_that_is_not_there_is_one_sentence(model, image, tmp_path, mon
 
 
 def test_workers_of_another_version_are_refused(model, image, tmp_path, two, monkeypatch):
-    monkeypatch.setattr(cluster, "VERSION", "99.0")
+    monkeypatch.setattr(cluster, "_version", lambda: "99.0")
     with pytest.raises(AnnotrainError, match=r"have version .* and not 99\.0: install the same"):
         at.predict(model, image, out=tmp_path / "o.zarr", scheduler=two.scheduler_address, **TILE)
 

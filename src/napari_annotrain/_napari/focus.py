@@ -15,7 +15,7 @@ class Focus:
         self._look()
 
     def __call__(self) -> tuple[int, int, float, float] | None:
-        """The middle of what is seen; None where nothing of the image is."""
+        """The middle of what is seen, or was seen last; None where nothing of the image has been."""
         return self._found
 
     def close(self) -> None:

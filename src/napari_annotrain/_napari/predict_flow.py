@@ -147,10 +147,15 @@ class PredictFlow(PredictSettings):
             c.guarded(self._on_event),
             c.guarded(lambda stopped: self._on_end(stopped, seen, asked)),
             "annotrain-prediction",
-            self.dropped if asked else lambda: None,
+            lambda: self._forget(wanted, asked),
         )
         c.lane.start(run)
         c.refresh()
+
+    def _forget(self, wanted: Order, asked: bool) -> None:
+        wanted.look_away()
+        if asked:
+            self.dropped()
 
     def _begin(self, wanted: Order, speaks: bool) -> None:
         self.close_sink()

@@ -135,6 +135,8 @@ def _one_image(api: Any, model: Any, piece: Piece, spec: PredictSpec, cells: boo
         yield Measuring(piece.stack.name)
     known = piece.measured.of(api, model, piece.stack)
     if spec.scheduler and piece.region is None:
+        if kept is not None:
+            kept.gave_up = True  # what the network made of it stays with the workers
         run = api.iter_on_cluster(model, piece.stack, spec=spec, normalisation=known)
     else:
         how = {"spec": spec, "normalisation": known, "kept": kept, "focus": piece.focus}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from napari_annotrain.api.under_way import LEAST_CELL_PX, UnderWay, begin, identity
+from napari_annotrain.api.under_way import UnderWay, begin, identity, ids_of
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.record import Region, piece_of
 from napari_annotrain.data.stack import Stack, take
@@ -32,7 +32,7 @@ def iter_on_cluster(
     check_address(spec.scheduler)
     run = identity(model, stack, spec, cluster=True)
     place = user_cache_path("napari-annotrain", ensure_exists=True)
-    with tempfile.TemporaryDirectory(prefix="blocks-", dir=place) as folder:
+    with tempfile.TemporaryDirectory(prefix="blocks-", dir=place, ignore_cleanup_errors=True) as folder:
         way = begin(run, model, stack, spec, Path(folder) / "result.zarr", False, normalisation)
         with closing(_run_blocks(way, spec.scheduler)) as events:
             for event in events:
@@ -56,7 +56,7 @@ def distribute(way: UnderWay, scheduler: str, on_event: OnEvent | None) -> None:
 def _run_blocks(way: UnderWay, scheduler: str) -> Generator[Event]:
     """The events of the blocks that are not finished."""
     n_t, _, n_z, *plane = way.stack.shape
-    ids = prod(plane) // LEAST_CELL_PX + 1 if way.cells else 0
+    ids = ids_of(plane) if way.cells else 0
     side = max(plane) if way.by_plane else _block_side(int(way.spec.tile))
     finished = way.filling.finished.pieces
     todo = (block for block in _blocks((n_t, n_z, plane[0], plane[1]), side) if piece_of(block) not in finished)

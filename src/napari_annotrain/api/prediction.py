@@ -97,7 +97,8 @@ def predict(
         raise AnnotrainError("To resume a prediction, say which result: give out.")
     spec = predict_spec(output, tile, memory, device, precision)
     spec = spec.model_copy(update={"cells": cells or CellsSpec()})
-    choose_precision(spec.precision, choose_device(spec.device))
+    if scheduler is None:  # else it is for the workers to have it
+        choose_precision(spec.precision, choose_device(spec.device))
     if not isinstance(model, Model):
         model = load_model(model)
     results.output_of(model.card, output)
@@ -177,6 +178,8 @@ def _predict_one(
     if out is not None:  # how many cells there will be, and so their type, is not known yet
         check_writable(out, how.overwrite, shape, axes, np.uint8 if kind == "cells" else dtype)
         if how.resume and Path(out).exists():  # files appear when they are complete
+            if how.on_event:
+                how.on_event(Note(f"{out} is there already and was left as it is."))
             return open_stack(out).array
     if how.scheduler is None:
         result = np.zeros(shape, dtype)
@@ -186,11 +189,12 @@ def _predict_one(
             raise AnnotrainError("The workers of a cluster need a place to write to that all of them see: give out.")
         blocks = Path(out).with_name(f".{Path(out).name}.zarr")
         result = _as_array(stream(model, stack, spec, blocks, how), model, stack, spec)
-        shutil.rmtree(blocks)
     if kind == "cells":
         result = result.astype(np.min_scalar_type(int(result.max(initial=0))))
     if out is not None:
         write_array(out, result, axes, pixel_um=stack.pixel_um, overwrite=how.overwrite)
+        if how.scheduler is not None:
+            shutil.rmtree(blocks)
     return result
 
 

@@ -10,7 +10,7 @@ import zarr
 from napari_annotrain.api.clusters import distribute
 from napari_annotrain.api.predicting import iter_prediction, write_behind
 from napari_annotrain.api.under_way import ATTRIBUTE, UnderWay, begin, check_same, go_on, identity, run_of
-from napari_annotrain.data.filling import Filling, unfinished
+from napari_annotrain.data.filling import Filling, forget, unfinished
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import OnEvent, TileDone
@@ -51,13 +51,14 @@ def stream(model: Model, stack: Stack, spec: PredictSpec, out: Path, how: Conduc
         There is something in the way, what was left belongs to another run, or the prediction fails.
     """
     run = identity(model, stack, spec, how.scheduler is not None)
-    if how.resume and out.exists():
-        check_same(run_of(out), run, out, complete=True)
-        return _level(out)
     left = unfinished(out)
+    if left is None and how.resume and out.exists():
+        check_same(run_of(out), run, out, complete=True)
+        forget(out)  # an empty folder of a process that was killed at its last step
+        return _level(out)
     if left is not None and not how.resume and not how.overwrite:
         raise AnnotrainError(f"An interrupted run left an unfinished {out}: resume it, or allow it to be overwritten.")
-    if left is not None and how.resume:
+    if left is not None and how.resume and not (how.overwrite and left["run"] != run):
         way = go_on(left, run, model, stack, spec, out)
     else:
         way = begin(run, model, stack, spec, out, how.overwrite)

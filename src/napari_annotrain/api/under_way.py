@@ -1,7 +1,9 @@
 """A prediction on its way to the disk: what run it is, where its result lies meanwhile, and with which tiles."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from napari_annotrain.data.stack import Stack
 from napari_annotrain.data.validation import fingerprint
 from napari_annotrain.data.writing import check_writable
 from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.inference.rescale import rescale
 from napari_annotrain.inference.results import output_of
 from napari_annotrain.inference.segment import plan_tiles
 from napari_annotrain.net.model import Model, digest
@@ -26,6 +29,8 @@ from napari_annotrain.specs import PredictSpec
 
 #: Cells of fewer pixels on the average would be crumbs: what decides how large their ids may become.
 LEAST_CELL_PX = 16
+#: Side of the windows by which an image is known again.
+LOOK_PX = 32
 #: Where an OME-Zarr of ours says how it was made.
 ATTRIBUTE = "napari_annotrain"
 
@@ -73,10 +78,16 @@ def begin(
     """
     kind, dtype, _ = output_of(model.card, spec.output)
     axes, shape = stored_as(model, stack, spec)
-    spec, by_plane = plan_tiles(model, stack, spec)
+    spec, by_plane = _plan(model, stack, spec, run["cluster"])
     check_writable(out, overwrite, shape, axes, dtype)  # before the image is measured
     normalisation = normalisation or measure_normalisation(model, stack)
-    about = {"run": run, "tile": spec.tile, "precision": spec.precision, "normalisation": asdict(normalisation)}
+    about = {
+        "run": run,
+        "tile": spec.tile,
+        "precision": spec.precision,
+        "normalisation": asdict(normalisation),
+        "overwrite": overwrite,
+    }
     made = _id_type(stack) if kind == "cells" else dtype
     chunk = CHUNK_PX if by_plane else divide(int(spec.tile))
     filling = fillings.begin(out, shape, made, axes, about, stack.pixel_um, chunk, overwrite)
@@ -95,10 +106,24 @@ def go_on(
     """
     check_same(left["run"], run, out)
     axes, shape = stored_as(model, stack, spec)
+    check_writable(out, left["overwrite"])
     spec = spec.model_copy(update={"tile": left["tile"], "precision": left["precision"]})
-    spec, by_plane = plan_tiles(model, stack, spec)
+    spec, by_plane = _plan(model, stack, spec, run["cluster"])
     normalisation = Normalisation(**left["normalisation"])
     return UnderWay(fillings.go_on(out, shape, axes), model, stack, spec, normalisation, by_plane)
+
+
+def _plan(model: Model, stack: Stack, spec: PredictSpec, cluster: bool) -> tuple[PredictSpec, bool]:
+    """As `plan_tiles`; for workers, whose devices are not known here, as for a CPU unless a device is named."""
+    if not cluster:
+        return plan_tiles(model, stack, spec)
+    device = "cpu" if spec.device == "auto" else spec.device
+    own = spec.precision != "auto"
+    planned, by_plane = plan_tiles(
+        model, stack, spec.model_copy(update={"device": "cpu", "precision": "float32" if own else "auto"})
+    )
+    precision = spec.precision if own else "float16" if device == "cuda" else planned.precision
+    return planned.model_copy(update={"device": device, "precision": precision}), by_plane
 
 
 def stored_as(model: Model, stack: Stack, spec: PredictSpec) -> tuple[str, tuple[int, ...]]:
@@ -117,10 +142,12 @@ def kind_of(model: Model, spec: PredictSpec) -> str:
 def identity(model: Model, stack: Stack, spec: PredictSpec, cluster: bool) -> dict[str, Any]:
     """What must be the same for a result to be gone on with."""
     kind = kind_of(model, spec)
+    whole = slice(0, stack.shape[-2]), slice(0, stack.shape[-1])
     return {
         "model": digest(model.weights),
-        "image": fingerprint(stack),
+        "image": _likeness(stack),
         "shape": list(stack.shape),
+        "scale": rescale(model.card, stack, spec, whole).scale,
         "output": kind,
         "cells": spec.cells.model_dump(mode="json") if kind == "cells" else None,
         "cluster": cluster,  # whose blocks and ids are others
@@ -144,6 +171,8 @@ def check_same(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any], out: P
         "image": "another image",
         "output": "another kind of output",
         "cells": "other cell settings",
+        "scale": "another cell diameter or pixel size",
+        "version": "another version of napari-annotrain",
         "cluster": "no scheduler" if ours["cluster"] else "a scheduler (local:1 will do)",
     }
     if complete:
@@ -172,7 +201,28 @@ def divide(core: int) -> int:
     return core // n
 
 
+def ids_of(plane: Sequence[int]) -> int:
+    """As many ids as the cells of a plane of this height and width may need."""
+    return prod(plane) // LEAST_CELL_PX + 1
+
+
+def _likeness(stack: Stack) -> str:
+    """Know an image again: by windows of some of its planes."""
+    found = hashlib.blake2b(fingerprint(stack).encode(), digest_size=8)
+    n_t, _, n_z, height, width = stack.shape
+    for t, z, y, x in product(*(_spread(n, k) for n, k in ((n_t, 3), (n_z, 3), (height, 2), (width, 2)))):
+        window = slice(z, z + 1), slice(y, min(y + LOOK_PX, height)), slice(x, min(x + LOOK_PX, width))
+        found.update(np.ascontiguousarray(stack.read(t, window)).tobytes())
+    return found.hexdigest()
+
+
+def _spread(n: int, k: int) -> list[int]:
+    """At most `k` numbers below n, evenly apart."""
+    return sorted({int((i + 0.5) * n / k) for i in range(k)})
+
+
 def _id_type(stack: Stack) -> np.dtype[np.unsignedinteger[Any]]:
     """Large enough for the ids of all cells there can be; chosen before the first one is found."""
-    most = prod(stack.label_shape) // LEAST_CELL_PX
+    n_t, _, n_z, *plane = stack.shape
+    most = n_t * n_z * ids_of(plane)
     return np.dtype(np.uint32 if most < 2**32 else np.uint64)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +36,16 @@ class Filling:
         Level 0, to write to.
     finished
         What an earlier run has finished.
+    store
+        Where the OME-Zarr lies until it is complete; another place for every run that begins, so that what a worker
+        of an earlier one still writes goes nowhere.
     """
 
     path: Path
     axes: str
     level: zarr.Array
     finished: Finished
+    store: Path
 
     def write(self, region: Region, values: npt.NDArray[Any], labels_cells: bool = False) -> None:
         """Write a piece, (T, Z, Y, X) or (C, T, Z, Y, X), and then note that it is finished."""
@@ -53,19 +58,14 @@ class Filling:
         with refusing(self.path):
             Record(place_of(self.path)).add(region, last_id)
 
-    @property
-    def store(self) -> Path:
-        """Where the OME-Zarr lies until it is complete."""
-        return place_of(self.path) / "store"
-
     def complete(self, attributes: Mapping[str, Any]) -> None:
         """Add the smaller levels and some attributes, and let the result appear under its name."""
         folder = place_of(self.path)
         with refusing(self.path):
-            group = zarr.open_group(folder / "store", mode="r+")
+            group = zarr.open_group(self.store, mode="r+")
             add_levels(group, self.axes)
             group.attrs.update(dict(attributes))
-            put(folder / "store", self.path)
+            put(self.store, self.path)
             shutil.rmtree(folder, ignore_errors=True)
 
     @property
@@ -75,7 +75,7 @@ class Filling:
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        shutil.rmtree(place_of(self.path), ignore_errors=True)
+        forget(self.path)
 
 
 def place_of(path: Path) -> Path:
@@ -83,11 +83,17 @@ def place_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.unfinished")
 
 
+def forget(path: Path) -> None:
+    """Remove what lies beside a result."""
+    shutil.rmtree(place_of(path), ignore_errors=True)
+
+
 def unfinished(path: Path) -> dict[str, Any] | None:
     """What is said of the interrupted run that was to write a result; None where there is none."""
     folder = place_of(path)
     with refusing(path):
-        return Record(folder).about() if (folder / "store").is_dir() else None
+        about = Record(folder).about()
+        return about if about is not None and (folder / str(about.get("store"))).is_dir() else None
 
 
 def begin(
@@ -118,15 +124,16 @@ def begin(
     folder = place_of(path)
     with refusing(path), making_folders(path):
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
+        store = folder / f"store-{uuid4().hex[:8]}"
         try:
             axes = parse_axes(axes, len(shape))
-            level = new_store(folder / "store", shape, np.dtype(dtype), axes, pixel_um, stem(path), chunk_px)
-            Record(folder).begin(about)
+            level = new_store(store, shape, np.dtype(dtype), axes, pixel_um, stem(path), chunk_px)
+            Record(folder).begin({**about, "store": store.name})
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-    return Filling(path, axes, level, Finished())
+    return Filling(path, axes, level, Finished(), store)
 
 
 def go_on(path: Path, shape: tuple[int, ...], axes: str) -> Filling:
@@ -138,8 +145,9 @@ def go_on(path: Path, shape: tuple[int, ...], axes: str) -> Filling:
         What it left cannot be read, or has another shape.
     """
     folder = place_of(path)
+    store = folder / str((unfinished(path) or {}).get("store"))
     try:
-        level = zarr.open_array(folder / "store", path="0", mode="r+")
+        level = zarr.open_array(store, path="0", mode="r+")
     except (OSError, KeyError, ValueError) as error:
         raise AnnotrainError(
             f"What an interrupted run left of {path} cannot be read: allow it to be overwritten, to begin anew."
@@ -149,4 +157,6 @@ def go_on(path: Path, shape: tuple[int, ...], axes: str) -> Filling:
             f"What an interrupted run left of {path} has the shape {level.shape} and not {shape}: "
             "give the image of that run, or allow it to be overwritten."
         )
-    return Filling(path, axes, level, Record(folder).finished())
+    for torn in store.rglob("*.partial"):  # chunks that a killed process was writing
+        torn.unlink(missing_ok=True)
+    return Filling(path, axes, level, Record(folder).finished(), store)

@@ -69,7 +69,7 @@ def _mean(part: npt.NDArray[Any], factors: tuple[int, ...]) -> npt.NDArray[Any]:
             counts = np.minimum(factor, part.shape[axis] - np.arange(0, part.shape[axis], factor))
             sums = np.add.reduceat(sums, np.arange(0, part.shape[axis], factor), axis)
             sums /= counts.reshape([-1 if i == axis else 1 for i in range(part.ndim)])
-    return sums.astype(part.dtype)
+    return (np.rint(sums) if part.dtype.kind in "iu" else sums).astype(part.dtype)
 
 
 def _array(group: zarr.Group, name: str) -> zarr.Array:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,21 @@ class Finished:
     last_id: int = 0
 
     def has(self, t: int, z: int, box: tuple[slice, slice]) -> bool:
-        """Whether this part of a plane is finished."""
-        return piece_of((slice(t, t + 1), slice(z, z + 1), *box)) in self.pieces
+        """Whether this part of a plane is finished, in one piece or (memory had run out) in several."""
+        if piece_of((slice(t, t + 1), slice(z, z + 1), *box)) in self.pieces:
+            return True
+        (top, bottom), (left, right) = ((s.start, s.stop) for s in box)
+        inside = [p for p in self._by_plane.get((t, z), ()) if p[0] >= top and p[1] <= bottom]
+        area = sum((p[1] - p[0]) * (p[3] - p[2]) for p in inside if p[2] >= left and p[3] <= right)
+        return bool(area == (bottom - top) * (right - left))
+
+    @cached_property
+    def _by_plane(self) -> dict[tuple[int, int], list[Piece]]:
+        """The Y and X of the pieces of each plane."""
+        found: dict[tuple[int, int], list[Piece]] = {}
+        for piece in self.pieces:
+            found.setdefault((piece[0], piece[2]), []).append(piece[4:])
+        return found
 
 
 class Record:
@@ -43,7 +57,10 @@ class Record:
     def begin(self, about: Mapping[str, Any]) -> None:
         """Say what run it is."""
         beside = self._about.with_suffix(".part")
-        beside.write_text(json.dumps(about))
+        with beside.open("w") as file:
+            file.write(json.dumps(about))
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(beside, self._about)
 
     def about(self) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,6 +15,7 @@ import torch
 import zarr
 
 from napari_annotrain.data.normalise import Normalisation
+from napari_annotrain.data.places import refusing
 from napari_annotrain.data.record import Region
 from napari_annotrain.data.stack import Stack, paste
 from napari_annotrain.errors import AnnotrainError
@@ -23,7 +25,6 @@ from napari_annotrain.inference.segment import segment
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
 
-VERSION = version("napari-annotrain")
 #: So many tasks for each thread of the cluster are under way at once: no worker waits, and no graph grows large.
 AHEAD = 2
 #: Seconds to wait for a scheduler that should be there.
@@ -76,7 +77,7 @@ def run_blocks(address: str, work: Work, blocks: Iterable[Region], total: int, n
     with _connected(address) as client:
         n_threads = sum(client.nthreads().values())
         yield Started("prediction", total, None, _words(client), str(work.spec.precision))
-        sent = client.scatter(work, broadcast=True, hash=False)
+        sent = client.submit(_hand_on, work, pure=False)  # a task, so that it comes again where all workers died
         rest = iter(blocks)
         send = functools.partial(client.submit, _predict_block, sent, pure=False)
         first = {send(block): block for block in islice(rest, AHEAD * n_threads)}
@@ -97,6 +98,10 @@ def run_blocks(address: str, work: Work, blocks: Iterable[Region], total: int, n
                 sent_on = send(following)
                 places[sent_on] = following
                 running.add(sent_on)
+
+
+def _hand_on(work: Work) -> Work:
+    return work
 
 
 def _predict_block(work: Work, block: Region) -> tuple[int, list[str]]:
@@ -120,7 +125,8 @@ def _predict_block(work: Work, block: Region) -> tuple[int, list[str]]:
             values = event.result
             if work.ids_a_plane:
                 values, last_id = _own_ids(values, plane, work.ids_a_plane, level.dtype)
-            paste(level, work.axes, event.write, values)
+            with refusing(work.store):
+                paste(level, work.axes, event.write, values)
     return last_id, notes
 
 
@@ -139,10 +145,13 @@ def _own_ids(values: Any, plane: int, a_plane: int, dtype: np.dtype[Any]) -> tup
 
 
 def _result(future: Any) -> tuple[int, list[str]]:
+    from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
 
     try:
         found: tuple[int, list[str]] = future.result()
+    except (CancelledError, CommClosedError) as error:
+        raise AnnotrainError("The cluster has gone: start it again.") from error
     except KilledWorker as error:
         raise AnnotrainError(
             "Workers of the cluster died again and again at one block: give them more memory, or use smaller tiles."
@@ -177,10 +186,14 @@ def _connected(address: str) -> Iterator[Any]:
         ) from None
     if address.startswith("local:"):
         n_workers = int(address.removeprefix("local:"))
-        with (
-            LocalCluster(n_workers, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
-            Client(cluster) as client,
-        ):
+        try:
+            cluster = LocalCluster(n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None)
+        except RuntimeError as error:
+            raise AnnotrainError(
+                f"The processes of {address} could not be started: in a script, call predict below "
+                "if __name__ == '__main__':, because each of them reads the script again."
+            ) from error
+        with cluster, Client(cluster) as client:
             yield client
         return
     try:
@@ -199,16 +212,17 @@ def _check_versions(client: Any, address: str) -> None:
         raise AnnotrainError(f"The scheduler at {address} has no workers: start some (dask worker {address}).")
     try:
         client.get_versions(check=True)
-        theirs = set(client.run(_version).values())
+        theirs = set(client.run(version, "napari-annotrain").values())
     except (ValueError, ImportError) as error:
         raise AnnotrainError(
             f"The workers at {address} have other versions than this computer, or lack napari-annotrain: "
             "install the same on all of them."
         ) from error
-    if theirs != {VERSION}:
+    ours = _version()
+    if theirs != {ours}:
         raise AnnotrainError(
             f"The workers at {address} have version {', '.join(sorted(theirs))} of napari-annotrain and not "
-            f"{VERSION}: install the same on all of them."
+            f"{ours}: install the same on all of them."
         )
 
 
