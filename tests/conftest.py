@@ -15,6 +15,7 @@ import tifffile
 
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
+from napari_annotrain.data.writing import write_array
 from napari_annotrain.specs import NetSpec, TrainSpec
 
 
@@ -27,6 +28,14 @@ def draw_discs(shape=(64, 72), seed=0, discs=((20, 20, 9), (40, 52, 12))):
         labels[(y - cy) ** 2 + (x - cx) ** 2 <= r * r] = k
     image = 400 + 900 * (labels > 0) + rng.normal(0, 80, shape)
     return image.clip(0).astype(np.uint16), labels
+
+
+def store_movie(path, n_planes):
+    """An OME-Zarr of so many frames of discs, 100 x 120 px each."""
+    write_array(
+        path, np.stack([draw_discs((100, 120), seed=s)[0] for s in range(n_planes)]), "TYX", {"Y": 0.5, "X": 0.5}
+    )
+    return path
 
 
 def train_on_discs(target):

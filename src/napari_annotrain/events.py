@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+#: A part of an image or result: slices over T, Z, Y, X.
+Region = tuple[slice, slice, slice, slice]
+
 
 @dataclass(frozen=True)
 class Event:
@@ -117,7 +120,7 @@ class TileDone(Event):
         Regions finished so far and in all.
     """
 
-    write: tuple[slice, slice, slice, slice]
+    write: Region
     result: npt.NDArray[np.generic] = field(repr=False)
     done: int
     total: int
@@ -137,7 +140,7 @@ class BlockDone(Event):
         Blocks finished so far and in all.
     """
 
-    block: tuple[slice, slice, slice, slice]
+    block: Region
     last_id: int
     done: int
     total: int

@@ -18,7 +18,7 @@ from napari_annotrain.events import Computed, TileDone
 from napari_annotrain.inference.predictor import Predictor
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import CellsSpec
-from tests.conftest import draw_discs, train_on_discs
+from tests.conftest import draw_discs, store_movie, train_on_discs
 
 OUTPUTS = ["classes", "cells", "probabilities"]
 TILE = {"tile": 48, "device": "cpu"}
@@ -32,9 +32,7 @@ def model():
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
     """Three planes in a store."""
-    path = tmp_path_factory.mktemp("in") / "movie.zarr"
-    write_array(path, np.stack([draw_discs((100, 120), seed=s)[0] for s in range(3)]), "TYX", {"Y": 0.5, "X": 0.5})
-    return path
+    return store_movie(tmp_path_factory.mktemp("in") / "movie.zarr", 3)
 
 
 @pytest.fixture
@@ -180,6 +178,18 @@ def test_an_interrupted_overwriting_goes_on_and_overwrites(model, image, tmp_pat
     found = at.predict(model, image, out=out, resume=True, **TILE)
     assert np.array_equal(found[...], at.predict(model, image, **TILE))
     assert [p.name for p in tmp_path.iterdir()] == ["o.zarr"]
+
+
+def test_what_came_under_the_name_meanwhile_is_not_replaced(model, image, tmp_path):
+    out = tmp_path / "o.zarr"
+
+    def intrude(event):
+        if isinstance(event, TileDone) and not out.exists():
+            write_array(out, np.ones((3, 4), np.uint8), "YX")
+
+    with pytest.raises(AnnotrainError, match=r"exists already.*what is finished is kept"):
+        at.predict(model, image, out=out, on_event=intrude, **TILE)
+    assert zarr.open_array(out, path="0", mode="r").shape == (3, 4)
 
 
 def test_what_another_run_left_is_begun_anew_where_that_is_allowed(model, image, left):

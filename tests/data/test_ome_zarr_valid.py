@@ -69,7 +69,7 @@ def test_a_result_that_was_filled_is_valid_too(tmp_path):
     piece = np.arange(400, dtype=np.uint32).reshape(1, 1, 20, 20)
     made.write((slice(1, 2), slice(0, 1), slice(20, 40), slice(0, 20)), piece, labels_cells=True)
     assert not (tmp_path / "o.zarr").exists()
-    assert set(filling.unfinished(tmp_path / "o.zarr")) == {"store"}
+    assert set(filling.unfinished(tmp_path / "o.zarr")) == {"store", "overwrite"}
     again = filling.go_on(tmp_path / "o.zarr", (3, 40, 50), "TYX")
     assert (len(again.finished.pieces), again.finished.last_id) == (1, 399)
     again.complete({"made by": "a test"})

@@ -10,12 +10,11 @@ import napari_annotrain as at
 from napari_annotrain import api
 from napari_annotrain.data.files import open_stack
 from napari_annotrain.data.stack import paste
-from napari_annotrain.data.writing import write_array
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import BlockDone, Started, TileDone
 from napari_annotrain.inference import distributed as cluster
 from napari_annotrain.specs import PredictSpec
-from tests.conftest import draw_discs, train_on_discs
+from tests.conftest import draw_discs, store_movie, train_on_discs
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # dask's own, of ports and of what workers leave
@@ -30,14 +29,12 @@ def model():
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
-    path = tmp_path_factory.mktemp("in") / "movie.zarr"
-    write_array(path, np.stack([draw_discs((100, 120), seed=s)[0] for s in range(4)]), "TYX", {"Y": 0.5, "X": 0.5})
-    return path
+    return store_movie(tmp_path_factory.mktemp("in") / "movie.zarr", 4)
 
 
 @pytest.fixture(scope="module")
 def two():
-    """A cluster of two processes, one thread each; `restart` it after a test that hurts it."""
+    """A cluster of two processes, one thread each; it replaces a worker that a test has killed."""
     from distributed import LocalCluster
 
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as made:

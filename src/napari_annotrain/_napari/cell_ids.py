@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_annotrain._napari.view import Region, is_inside
+from napari_annotrain._napari.view import is_inside
+from napari_annotrain.events import Region
 
 #: Writes the cells of a box, numbered from 1 in each run, into the canvas.
 Write = Callable[[Region, npt.NDArray[Any]], None]

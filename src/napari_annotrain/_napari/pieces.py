@@ -5,8 +5,8 @@ from typing import Any
 import numpy.typing as npt
 
 from napari_annotrain._napari.cell_ids import CellIds
-from napari_annotrain._napari.view import Region
 from napari_annotrain.data.stack import Stack
+from napari_annotrain.events import Region
 
 
 @dataclass

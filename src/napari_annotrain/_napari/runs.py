@@ -13,13 +13,12 @@ from napari_annotrain._napari import colours, engine
 from napari_annotrain._napari.cell_ids import Write
 from napari_annotrain._napari.pieces import Piece
 from napari_annotrain._napari.run_events import Advanced, LeftOut, Measuring, Previewed, Ready, Weighed
-from napari_annotrain._napari.view import Region
 from napari_annotrain._qt.job import sentence
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.border_map import border_map
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Computed, Done, Event, Note, Step, TileDone
+from napari_annotrain.events import Computed, Done, Event, Note, Region, Step, TileDone
 from napari_annotrain.specs import PredictSpec, Target, TrainSpec, WeightSpec
 
 log = logging.getLogger("napari_annotrain")

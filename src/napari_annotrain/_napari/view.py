@@ -4,12 +4,10 @@ from typing import Any
 import numpy as np
 
 from napari_annotrain.axes import LABEL_AXES
+from napari_annotrain.events import Region
 
 #: Start and stop along every axis of the layer, in pixels of level 0.
 Box = tuple[tuple[int, int], ...]
-
-#: The same as slices over T, Z, Y, X.
-Region = tuple[slice, slice, slice, slice]
 
 
 def unwrap(viewer: Any) -> Any:

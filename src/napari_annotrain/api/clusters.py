@@ -11,9 +11,9 @@ from platformdirs import user_cache_path
 
 from napari_annotrain.api.under_way import UnderWay, begin, identity, ids_of
 from napari_annotrain.data.normalise import Normalisation
-from napari_annotrain.data.record import Region, piece_of
+from napari_annotrain.data.record import piece_of
 from napari_annotrain.data.stack import Stack, take
-from napari_annotrain.events import BlockDone, Done, Event, OnEvent, TileDone
+from napari_annotrain.events import BlockDone, Done, Event, OnEvent, Region, TileDone
 from napari_annotrain.inference.distributed import Work, check_address, run_blocks
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec

@@ -7,7 +7,7 @@ from contextlib import closing
 from napari_annotrain.data.normalise import Normalisation, is_flat, measure
 from napari_annotrain.data.record import Finished
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.events import Done, Event, OnEvent, TileDone
+from napari_annotrain.events import Done, Event, OnEvent, Region, TileDone
 from napari_annotrain.inference import segment as segmenting
 from napari_annotrain.inference.nearest import Look
 from napari_annotrain.inference.planes import KeptPlanes
@@ -20,7 +20,7 @@ def iter_prediction(
     stack: Stack,
     *,
     spec: PredictSpec | None = None,
-    region: segmenting.Region | None = None,
+    region: Region | None = None,
     normalisation: Normalisation | None = None,
     kept: KeptPlanes | None = None,
     finished: Finished = segmenting.NOTHING,

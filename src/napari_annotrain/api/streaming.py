@@ -91,7 +91,7 @@ def _keeping(filling: Filling) -> Iterator[None]:
         yield
     except BaseException as error:
         if not filling.has_something:
-            filling.discard()
+            forget(filling.path)
             raise
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt("Interrupted; what is finished is kept: resume goes on from there.") from None

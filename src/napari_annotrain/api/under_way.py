@@ -17,7 +17,7 @@ from napari_annotrain.data import filling as fillings
 from napari_annotrain.data.filling import Filling
 from napari_annotrain.data.ngff import CHUNK_PX, valid_order
 from napari_annotrain.data.normalise import Normalisation
-from napari_annotrain.data.stack import Stack
+from napari_annotrain.data.stack import Stack, spread
 from napari_annotrain.data.validation import fingerprint
 from napari_annotrain.data.writing import check_writable
 from napari_annotrain.errors import AnnotrainError
@@ -86,7 +86,6 @@ def begin(
         "tile": spec.tile,
         "precision": spec.precision,
         "normalisation": asdict(normalisation),
-        "overwrite": overwrite,
     }
     made = _id_type(stack) if kind == "cells" else dtype
     chunk = CHUNK_PX if by_plane else divide(int(spec.tile))
@@ -106,7 +105,6 @@ def go_on(
     """
     check_same(left["run"], run, out)
     axes, shape = stored_as(model, stack, spec)
-    check_writable(out, left["overwrite"])
     spec = spec.model_copy(update={"tile": left["tile"], "precision": left["precision"]})
     spec, by_plane = _plan(model, stack, spec, run["cluster"])
     normalisation = Normalisation(**left["normalisation"])
@@ -210,15 +208,10 @@ def _likeness(stack: Stack) -> str:
     """Know an image again: by windows of some of its planes."""
     found = hashlib.blake2b(fingerprint(stack).encode(), digest_size=8)
     n_t, _, n_z, height, width = stack.shape
-    for t, z, y, x in product(*(_spread(n, k) for n, k in ((n_t, 3), (n_z, 3), (height, 2), (width, 2)))):
+    for t, z, y, x in product(*(spread(n, k) for n, k in ((n_t, 3), (n_z, 3), (height, 2), (width, 2)))):
         window = slice(z, z + 1), slice(y, min(y + LOOK_PX, height)), slice(x, min(x + LOOK_PX, width))
         found.update(np.ascontiguousarray(stack.read(t, window)).tobytes())
     return found.hexdigest()
-
-
-def _spread(n: int, k: int) -> list[int]:
-    """At most `k` numbers below n, evenly apart."""
-    return sorted({int((i + 0.5) * n / k) for i in range(k)})
 
 
 def _id_type(stack: Stack) -> np.dtype[np.unsignedinteger[Any]]:

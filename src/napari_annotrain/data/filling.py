@@ -14,12 +14,13 @@ import zarr
 from napari_annotrain.axes import parse_axes
 from napari_annotrain.data.ngff import CHUNK_PX, new_store
 from napari_annotrain.data.pairs import stem
-from napari_annotrain.data.places import making_folders, put, refusing
+from napari_annotrain.data.places import check_way, making_folders, put, refusing
 from napari_annotrain.data.pyramid import add_levels
-from napari_annotrain.data.record import Finished, Record, Region
+from napari_annotrain.data.record import Finished, Record
 from napari_annotrain.data.stack import paste
 from napari_annotrain.data.writing import check_writable
 from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import Region
 
 
 @dataclass
@@ -39,6 +40,8 @@ class Filling:
     store
         Where the OME-Zarr lies until it is complete; another place for every run that begins, so that what a worker
         of an earlier one still writes goes nowhere.
+    overwrite
+        Whether an OME-Zarr of this name may be replaced.
     """
 
     path: Path
@@ -46,12 +49,13 @@ class Filling:
     level: zarr.Array
     finished: Finished
     store: Path
+    overwrite: bool
 
     def write(self, region: Region, values: npt.NDArray[Any], labels_cells: bool = False) -> None:
         """Write a piece, (T, Z, Y, X) or (C, T, Z, Y, X), and then note that it is finished."""
         with refusing(self.path):
             paste(self.level, self.axes, region, values)
-            self.note(region, int(values.max(initial=0)) if labels_cells else 0)
+        self.note(region, int(values.max(initial=0)) if labels_cells else 0)
 
     def note(self, region: Region, last_id: int) -> None:
         """Note that a piece is finished whose data are on the disk, and the largest id in it."""
@@ -59,23 +63,25 @@ class Filling:
             Record(place_of(self.path)).add(region, last_id)
 
     def complete(self, attributes: Mapping[str, Any]) -> None:
-        """Add the smaller levels and some attributes, and let the result appear under its name."""
-        folder = place_of(self.path)
+        """Add the smaller levels and some attributes, and let the result appear under its name.
+
+        Raises
+        ------
+        AnnotrainError
+            Something has come under that name meanwhile that may not be replaced.
+        """
         with refusing(self.path):
+            check_way(self.path, store=True, overwrite=self.overwrite)
             group = zarr.open_group(self.store, mode="r+")
             add_levels(group, self.axes)
             group.attrs.update(dict(attributes))
             put(self.store, self.path)
-            shutil.rmtree(folder, ignore_errors=True)
+        forget(self.path)
 
     @property
     def has_something(self) -> bool:
         """Whether any piece is finished."""
         return bool(Record(place_of(self.path)).finished().pieces)
-
-    def discard(self) -> None:
-        """Leave nothing behind."""
-        forget(self.path)
 
 
 def place_of(path: Path) -> Path:
@@ -129,11 +135,11 @@ def begin(
         try:
             axes = parse_axes(axes, len(shape))
             level = new_store(store, shape, np.dtype(dtype), axes, pixel_um, stem(path), chunk_px)
-            Record(folder).begin({**about, "store": store.name})
+            Record(folder).begin({**about, "store": store.name, "overwrite": overwrite})
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-    return Filling(path, axes, level, Finished(), store)
+    return Filling(path, axes, level, Finished(), store, overwrite)
 
 
 def go_on(path: Path, shape: tuple[int, ...], axes: str) -> Filling:
@@ -144,8 +150,9 @@ def go_on(path: Path, shape: tuple[int, ...], axes: str) -> Filling:
     AnnotrainError
         What it left cannot be read, or has another shape.
     """
-    folder = place_of(path)
-    store = folder / str((unfinished(path) or {}).get("store"))
+    folder, about = place_of(path), unfinished(path) or {}
+    store, overwrite = folder / str(about.get("store")), bool(about.get("overwrite"))
+    check_writable(path, overwrite)
     try:
         level = zarr.open_array(store, path="0", mode="r+")
     except (OSError, KeyError, ValueError) as error:
@@ -159,4 +166,4 @@ def go_on(path: Path, shape: tuple[int, ...], axes: str) -> Filling:
         )
     for torn in store.rglob("*.partial"):  # chunks that a killed process was writing
         torn.unlink(missing_ok=True)
-    return Filling(path, axes, level, Record(folder).finished(), store)
+    return Filling(path, axes, level, Record(folder).finished(), store, overwrite)

@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-Region = tuple[slice, slice, slice, slice]
+from napari_annotrain.events import Region
+
 #: Start and stop along T, Z, Y and X.
 Piece = tuple[int, ...]
 

@@ -103,14 +103,12 @@ class Stack:
         source = self.levels[-1] if self.levels else self.array
         length = dict(zip(self.axes, source.shape, strict=True))
         height, width = length["Y"], length["X"]
-        keep_t = _spread(length.get("T", 1), min(SAMPLED_PLANES, max(1, most_pixels // width)))
-        keep_z = _spread(length.get("Z", 1), max(1, min(SAMPLED_PLANES, most_pixels // width) // len(keep_t)))
+        keep_t = spread(length.get("T", 1), min(SAMPLED_PLANES, max(1, most_pixels // width)))
+        keep_z = spread(length.get("Z", 1), max(1, min(SAMPLED_PLANES, most_pixels // width) // len(keep_t)))
         rows_a_plane = max(1, most_pixels // (len(keep_t) * len(keep_z) * width))
         n_rows = min(BAND_ROWS, rows_a_plane)
         starts = range(0, height, n_rows)
-        bands = [
-            slice(starts[i], min(starts[i] + n_rows, height)) for i in _spread(len(starts), rows_a_plane // n_rows)
-        ]
+        bands = [slice(starts[i], min(starts[i] + n_rows, height)) for i in spread(len(starts), rows_a_plane // n_rows)]
         parts = [
             _by_channel(self._take(source, {"T": slice(t, t + 1), "Z": slice(z, z + 1), "Y": band}))
             for t in keep_t
@@ -155,7 +153,7 @@ def _by_channel(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.moveaxis(part, 1, 0).reshape(part.shape[1], -1)
 
 
-def _spread(n: int, most: int) -> list[int]:
+def spread(n: int, most: int) -> list[int]:
     """At most `most` indices, evenly spread over range(n)."""
     count = min(n, most)
     return sorted({int((i + 0.5) * n / count) for i in range(count)})

@@ -16,10 +16,9 @@ import zarr
 
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.places import refusing
-from napari_annotrain.data.record import Region
 from napari_annotrain.data.stack import Stack, paste
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import BlockDone, Event, Note, Started, TileDone
+from napari_annotrain.events import BlockDone, Event, Note, Region, Started, TileDone
 from napari_annotrain.inference.predictor import Predictor
 from napari_annotrain.inference.segment import segment
 from napari_annotrain.net.model import Model

@@ -10,7 +10,7 @@ from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.record import Finished
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Computed, Event, Note, Started, TileDone
+from napari_annotrain.events import Computed, Event, Note, Region, Started, TileDone
 from napari_annotrain.inference.nearest import Look, nearest_first
 from napari_annotrain.inference.planes import CellDecoder, KeptPlanes, Place, PlaneCollector, Values
 from napari_annotrain.inference.predictor import Predictor, Scores
@@ -24,8 +24,6 @@ from napari_annotrain.specs import PredictSpec
 from napari_annotrain.tiles.geometry import Geometry
 from napari_annotrain.tiles.grid import Tile, cut
 
-#: T, Z, Y, X.
-Region = tuple[slice, slice, slice, slice]
 NOTHING = Finished()
 
 
