@@ -23,9 +23,9 @@ from napari_annotrain import api
 from napari_annotrain.data.annotation import BACKGROUND, AnnotatedImage
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.events import Done
-from napari_annotrain.instances import label_cells
 from napari_annotrain.metrics import count_cells, pool
 from napari_annotrain.net.model import Model
+from napari_annotrain.objects.instances import label_cells
 from napari_annotrain.specs import PRESETS
 
 RING, CELLS_A_ROUND = 6, 2

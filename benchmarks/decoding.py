@@ -14,11 +14,11 @@ from report import machine, table, write_part
 from scipy import ndimage as ndi
 from skimage.segmentation import watershed
 
-from napari_annotrain import basins
 from napari_annotrain.data.synthetic import cells
 from napari_annotrain.data.weights import cell_distances, cell_targets
-from napari_annotrain.instances import label_cells
 from napari_annotrain.metrics import score_cells
+from napari_annotrain.objects import basins
+from napari_annotrain.objects.instances import label_cells
 
 SHAPE, N_CELLS, DIAMETER_PX = (1024, 1024), 1000, 26
 #: How uncertain the network is meant to be: standard deviation and grain (px) of what is added to its maps.

@@ -25,8 +25,8 @@ from napari_annotrain import api
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.events import Done
-from napari_annotrain.instances import label_cells
 from napari_annotrain.metrics import count_cells, pool
+from napari_annotrain.objects.instances import label_cells
 from napari_annotrain.specs import PRESETS
 
 SETS = ("dsb2018", "bbbc039", "t98g-phase")

@@ -1,4 +1,4 @@
-"""Cells are told apart a plane at a time: its tiles are collected, decoded, and kept for decoding them otherwise."""
+"""Cells are told apart a plane at a time: its tiles are collected, and kept for telling them apart otherwise."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.instances import label_cells, label_classes
-from napari_annotrain.net.model import Card, Model
-from napari_annotrain.specs import CellsSpec
+from napari_annotrain.net.model import Model
 from napari_annotrain.tiles.grid import Box
 
 Values = npt.NDArray[Any]
@@ -37,57 +35,6 @@ class PlaneCollector:
         self._values[..., y, x] = values
         self._missing -= values.shape[-2] * values.shape[-1]
         return self._values if self._missing == 0 else None
-
-
-class CellDecoder:
-    """Turns planes into cells; their ids run on from plane to plane.
-
-    `diameter_px` is that of the cells of this image, where it is known; else it is taken for that of the model.
-    `last_id` has been given to a cell already.
-    """
-
-    def __init__(self, card: Card, spec: CellsSpec, diameter_px: float | None = None, last_id: int = 0) -> None:
-        self._card, self._spec, self._last_id = card, spec, last_id
-        self._diameter = diameter_px or card.cell_diameter_px
-
-    def decode(self, values: Values) -> npt.NDArray[np.signedinteger]:
-        """Label the cells of one plane.
-
-        Parameters
-        ----------
-        values
-            (1 + D, Y, X) probability of being inside a cell and D distances; of a model of classes (Y, X) classes.
-        """
-        cells = self._label(values)
-        first, self._last_id = self._last_id, self._last_id + int(cells.max(initial=0))
-        dtype = np.int32 if self._last_id < 2**31 else np.int64
-        return np.where(cells > 0, cells + dtype(first), dtype(0))
-
-    def _label(self, values: Values) -> npt.NDArray[np.int32]:
-        spec = self._spec
-        if self._card.target != "cells":
-            return label_classes(
-                values,
-                min_size=spec.min_size_px,
-                cell_diameter_px=spec.diameter_px,
-                smoothing_px=spec.smoothing_px,
-                largest_hole_px=0 if spec.largest_hole_px is None else spec.largest_hole_px,
-            )
-        inside, *distances = values
-        return label_cells(
-            inside,
-            *distances,
-            threshold=spec.threshold,
-            min_size=self._min_size() if spec.min_size_px is None else spec.min_size_px,
-            cell_diameter_px=self._diameter,
-            smoothing_px=spec.smoothing_px,
-            largest_hole_px=spec.largest_hole_px,
-        )
-
-    def _min_size(self) -> float | None:
-        """That of the model, brought to the size of the cells of this image."""
-        least, theirs = self._card.min_size_px, self._card.cell_diameter_px
-        return least if not least or not theirs or not self._diameter else least * (self._diameter / theirs) ** 2
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,11 +40,18 @@ class Rescaled:
     diameter_px: float | None = None
     words: str = ""
 
-    def back(self, values: Values) -> Values:
-        """Values (..., Y, X) of `seen` at the scale of the image, for `box`."""
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Y, X) of the region."""
+        y, x = (s.stop - s.start for s in self.box)
+        return y, x
+
+    def back(self, values: Values, part: Box) -> Values:
+        """Values (..., Y, X) of `seen` at the scale of the image, for a part of the region, counted from its corner."""
         if self.scale == 1:
-            return values
-        return enlarge(values, self.seen, self.box, self.scale, self.stack.shape[-2:])
+            return values[..., *part]
+        y, x = (slice(p.start + s.start, p.stop + s.start) for p, s in zip(part, self.box, strict=True))
+        return enlarge(values, self.seen, (y, x), self.scale, self.stack.shape[-2:])
 
 
 def rescale(card: Card, stack: Stack, spec: PredictSpec, box: Box) -> Rescaled:

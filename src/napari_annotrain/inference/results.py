@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.inference.planes import CellDecoder, Values
+from napari_annotrain.inference.cells import CellDecoder, Read
+from napari_annotrain.inference.planes import Values
 from napari_annotrain.inference.predictor import Decoding, Scores
 from napari_annotrain.net.model import Card
 
@@ -70,14 +71,21 @@ class Results:
         return np.where(scores.invalid, scores.values.dtype.type(0), scores.values)
 
     def of(self, values: Values) -> npt.NDArray[Any]:
-        """The result, (T, Z, Y, X) or (K, T, Z, Y, X), of cleaned values."""
+        """The result, (T, Z, Y, X) or (K, T, Z, Y, X), of cleaned values; not for cells, which are `of_plane`."""
         if self.kind == "probabilities":
-            return values[:, None, None]
+            return np.asarray(values[:, None, None])
         if self.card.target == "cells":
-            made = (values[0] > 0.5).astype(np.uint8) if self.cells is None else self.cells.decode(values)
-            return made[None, None]
-        classes = self._classes(values.argmax(0) if self.decoding == "probabilities" else values)
-        return (classes if self.cells is None else self.cells.decode(classes))[None, None]
+            return np.asarray(values[:1, None] > 0.5, np.uint8)
+        index = values.argmax(0) if self.decoding == "probabilities" else values
+        return self._classes(index)[None, None]
+
+    def of_plane(self, read: Read, shape: tuple[int, int]) -> npt.NDArray[Any]:
+        """The result of a plane of this (Y, X) shape, of whose boxes `read` gives the cleaned values."""
+        if self.cells is None:
+            return self.of(read((slice(0, shape[0]), slice(0, shape[1]))))
+        if self.card.target == "cells":
+            return self.cells.decode(read, shape)[None, None]
+        return self.cells.decode(lambda box: self.of(read(box))[0, 0], shape)[None, None]
 
     def _classes(self, index: Values) -> npt.NDArray[Any]:
         values = np.asarray(self.card.classes, np.min_scalar_type(max(self.card.classes)))

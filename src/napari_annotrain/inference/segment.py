@@ -3,21 +3,24 @@
 import dataclasses
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.record import Finished
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Computed, Event, Note, Region, Started, TileDone
+from napari_annotrain.inference.cells import CellDecoder
 from napari_annotrain.inference.nearest import Look, nearest_first
-from napari_annotrain.inference.planes import CellDecoder, KeptPlanes, Place, PlaneCollector, Values
+from napari_annotrain.inference.planes import KeptPlanes, Place, PlaneCollector, Values
 from napari_annotrain.inference.predictor import Predictor, Scores
 from napari_annotrain.inference.rescale import Rescaled, rescale
 from napari_annotrain.inference.results import Results, output_of
 from napari_annotrain.inference.schedule import iter_scores
-from napari_annotrain.inference.tile_size import choose_core, memory_budget
+from napari_annotrain.inference.tile_size import choose_core, choose_window, memory_budget
 from napari_annotrain.net.device import choose_device, choose_precision, describe
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
@@ -83,7 +86,9 @@ def segment(
     t_range, z_range, *box = region or tuple(slice(0, n) for n in stack.shape[:1] + stack.shape[2:])
     planes = [(t, z) for t in range(t_range.start, t_range.stop) for z in range(z_range.start, z_range.stop)]
     scaled = rescale(card, stack, spec, (box[0], box[1]))
-    cells = CellDecoder(card, spec.cells, scaled.diameter_px, finished.last_id) if kind == "cells" else None
+    cells = None
+    if kind == "cells":
+        cells = CellDecoder(card, spec.cells, scaled.diameter_px, choose_window(spec), finished.last_id)
     results = Results(card, kind, scaled.scale != 1, cells)
     places = [Place(model, stack, t, z, scaled.box, (spec.precision, scaled.scale)) for t, z in planes]
     job = _Job(model, stack.name, normalisation, scaled, results, places, finished, predictor, focus)
@@ -124,6 +129,10 @@ class _Job:
             return [tile for tile in tiles if not self.finished.has(t, z, tile.write)]
 
         return of
+
+    def result_of(self, values: Values) -> npt.NDArray[Any]:
+        """The result of a plane, of what the network made of it."""
+        return self.results.of_plane(lambda part: self.scaled.back(values, part), self.scaled.shape)
 
     def look(self) -> Look:
         """Where somebody looks, in pixels of what the network sees."""
@@ -177,7 +186,7 @@ def _predict(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Iterator[Event]:
         yield Computed(done, total)
         if (collected := by_plane.add(scores.write, values)) is not None:
             kept.keep(places[scores.t, scores.z], collected)
-            yield TileDone(_place(scores.t, scores.z, scaled.box), results.of(scaled.back(collected)), done, total)
+            yield TileDone(_place(scores.t, scores.z, scaled.box), job.result_of(collected), done, total)
     if n_invalid:
         yield Note(_invalid_words(job.name, n_invalid))
 
@@ -186,8 +195,7 @@ def _finish(job: _Job, found: list[Values]) -> Iterator[Event]:
     """Events of a prediction whose planes the network has seen before."""
     yield Started("prediction", len(found), None, "", "")
     for done, (place, values) in enumerate(zip(job.places, found, strict=True), 1):
-        result = job.results.of(job.scaled.back(values))
-        yield TileDone(_place(place.t, place.z, job.scaled.box), result, done, len(found))
+        yield TileDone(_place(place.t, place.z, job.scaled.box), job.result_of(values), done, len(found))
 
 
 def _invalid_words(name: str, n: int) -> str:

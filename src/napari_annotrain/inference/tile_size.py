@@ -1,6 +1,7 @@
 import torch
 
 from napari_annotrain.net.device import resident_memory
+from napari_annotrain.objects.plane import BYTES_A_PIXEL
 from napari_annotrain.specs import NetSpec, PredictSpec
 from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.tiles.grid import Box
@@ -20,6 +21,10 @@ SPARE = 0.12
 MOST_RESIDENT = 700_000_000
 #: Share of a GPU's free memory that tiles may take.
 GPU_SHARE = 0.6
+#: Share of the memory in which cells are told apart; what the network made of their plane lies in another.
+WINDOW_SHARE = 0.25
+#: Windows are not made smaller for cells, whatever the memory, in pixels.
+LEAST_WINDOW_PX = 1 << 20
 
 
 def memory_budget(spec: PredictSpec, device: torch.device) -> int:
@@ -30,6 +35,14 @@ def memory_budget(spec: PredictSpec, device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE)
     return max(0, spec.memory - min(resident_memory(), MOST_RESIDENT))
+
+
+def choose_window(spec: PredictSpec) -> int:
+    """Pixels of a plane in which cells are told apart at once.
+
+    It hangs on nothing but `spec.memory`, so that tissue is parted alike on every machine and on every day.
+    """
+    return max(LEAST_WINDOW_PX, int(spec.memory * WINDOW_SHARE) // BYTES_A_PIXEL)
 
 
 def choose_core(

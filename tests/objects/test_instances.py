@@ -4,10 +4,10 @@ import tifffile
 from scipy import ndimage as ndi
 from skimage.segmentation import watershed
 
-from napari_annotrain import basins
 from napari_annotrain.data import synthetic
-from napari_annotrain.instances import label_cells, label_classes
 from napari_annotrain.metrics import count_cells, pool, score_cells
+from napari_annotrain.objects import basins
+from napari_annotrain.objects.instances import label_cells, label_classes
 
 Y, X = np.ogrid[:160, :160]
 

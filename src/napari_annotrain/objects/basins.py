@@ -152,6 +152,8 @@ def depths(mask: Mask) -> Floats:
     Its square is the least of (x - x')² + g(x')² over the columns x', g(x') the distance within column x'. Shifts
     |x - x'| beyond the deepest place need not be looked at; where there would be many, scipy is faster.
     """
+    if mask.all():  # a window amid tissue
+        return np.full(mask.shape, SHIFTS_PX, np.float32)
     gap = np.where(mask, np.uint16(2 * SHIFTS_PX), np.uint16(0))
     for rows in (gap, gap[::-1]):
         for before, row in pairwise(rows):

@@ -1,10 +1,12 @@
 """From foreground to cells: connected components, touching ones split where the shape has a neck."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage as ndi
 
-from napari_annotrain.basins import GRID_PX, Basins, depths
+from napari_annotrain.objects.basins import GRID_PX, Basins, depths
 
 Labels = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
@@ -24,6 +26,39 @@ THRESHOLD, SHALLOW = 0.6, 0.5
 SHALLOWEST = 0.02
 #: A cell whose mean probability lies below so much of the way from the threshold to 1 is the network's doubt.
 DOUBT = 0.4
+
+
+@dataclass(frozen=True)
+class CellRules:
+    """How cells are told apart: the parameters of `label_cells`, and what follows where one of them is None."""
+
+    min_size: float | None = None
+    cell_diameter_px: float | None = None
+    smoothing_px: float | None = None
+    largest_hole_px: float | None = None
+    threshold: float = 0.5
+
+    @property
+    def area(self) -> float | None:
+        """Pixels of a typical cell, where its diameter is known."""
+        return float(np.pi / 4 * self.cell_diameter_px**2) if self.cell_diameter_px else None
+
+    def largest_hole(self, area: float) -> float:
+        """Area of the largest hole that is closed, for typical cells of this area."""
+        return LARGEST_HOLE * area if self.largest_hole_px is None else self.largest_hole_px
+
+    def sigma(self, area: float) -> float:
+        """Of the smoothing of the landscape."""
+        return max(SMOOTHING * radius_of(area) if self.smoothing_px is None else self.smoothing_px, GRID_PX)
+
+    def least(self, area: float) -> float:
+        """Area of the smallest cell."""
+        return max(1, CRUMB * area if self.min_size is None else self.min_size)
+
+
+def threshold_of(threshold: float | None, with_distance: bool) -> float:
+    """Least probability of a cell: as given, or what fits scores with a predicted distance or without."""
+    return threshold if threshold is not None else THRESHOLD if with_distance else 0.5
 
 
 def label_cells(
@@ -69,32 +104,27 @@ def label_cells(
     -------
     (Y, X): 0 background, 1, 2, ... one value a cell. Pixels that touch only at a corner are not connected.
     """
+    threshold = threshold_of(threshold, distance is not None)
+    rules = CellRules(min_size, cell_diameter_px, smoothing_px, largest_hole_px, threshold)
+    return cells_of(foreground, distance, rules=rules)
+
+
+def cells_of(foreground: npt.ArrayLike, distance: npt.ArrayLike | None = None, *, rules: CellRules) -> Labels:
+    """Label the cells of one plane as `label_cells` does."""
     certainty = np.array(foreground, np.float32)
-    if threshold is None:
-        threshold = 0.5 if distance is None else THRESHOLD
-    mask = certainty >= threshold
+    mask = certainty >= rules.threshold
     if not mask.any() or mask.all():
         return mask.astype(np.int32)
-    area = _disc(cell_diameter_px) if cell_diameter_px else _typical_area(_sizes(ndi.label(mask)[0]))
-    largest_hole = LARGEST_HOLE * area if largest_hole_px is None else largest_hole_px
-    if largest_hole > 0:
-        holes = _small_holes(mask, largest_hole)
+    area = rules.area or typical_area(_sizes(ndi.label(mask)[0])[1:])
+    if (largest := rules.largest_hole(area)) > 0:
+        holes = _small_holes(mask, largest)
         mask |= holes
         certainty[holes] = 1
-    radius = np.sqrt(area / np.pi)
-    sigma = SMOOTHING * radius if smoothing_px is None else smoothing_px
     depth = None if distance is None else np.asarray(distance, np.float32)
-    basins = Basins.of(_landscape(mask, certainty, depth, sigma), mask)
-    if cell_diameter_px is None:
-        # the components may have been clumps; what they fall into gives a better measure
-        area = _typical_area(basins.areas_of(basins.merge(NECK_DEPTH * radius)))
-        radius = np.sqrt(area / np.pi)
-    cells = basins.merge(NECK_DEPTH * radius, SMALLEST_PIECE * area, area)
-    kept = basins.areas_of(cells) >= max(1, CRUMB * area if min_size is None else min_size)
-    if depth is not None:
-        kept &= _is_deep(basins, cells, depth) & _is_certain(basins, cells, certainty, threshold)
-    kept[0] = False
-    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[cells].take(basins.labels)
+    basins = find_basins(mask, certainty, depth, rules.sigma(area))
+    if rules.area is None:  # the components may have been clumps; what they fall into gives a better measure
+        area = typical_area(piece_areas(basins, area))
+    return choose_cells(basins, certainty, depth, area, rules)
 
 
 def label_classes(
@@ -123,27 +153,47 @@ def label_classes(
     -------
     (Y, X): 0 background, 1, 2, ... first all objects of the lowest class, then of the next.
     """
+    rules = CellRules(min_size, cell_diameter_px, smoothing_px, largest_hole_px)
+    return cells_of_classes(classes, rules, background)
+
+
+def cells_of_classes(classes: npt.ArrayLike, rules: CellRules, background: int = 0) -> Labels:
+    """Label the objects of each class of one plane as `label_classes` does."""
     values = np.asarray(classes)
     labels = np.zeros(values.shape, np.int32)
     for value in np.setdiff1d(values, background):
-        own = label_cells(
-            values == value,
-            min_size=min_size,
-            cell_diameter_px=cell_diameter_px,
-            smoothing_px=smoothing_px,
-            largest_hole_px=largest_hole_px,
-        )
+        own = cells_of(values == value, rules=rules)
         free = (own > 0) & ((values == value) | (values == background)) & (labels == 0)
         labels[free] = own[free] + labels.max()
     return labels
 
 
-def _landscape(mask: Mask, certainty: Floats, depth: Floats | None, sigma: float) -> Floats:
-    """Smoothed distance to the background, lower where the network is less certain or sees no depth; 0 outside."""
+def find_basins(mask: Mask, certainty: Floats, depth: Floats | None, sigma: float) -> Basins:
+    """Find the basins of the landscape.
+
+    It is the smoothed distance to the background, lower where the network is less certain or sees no depth; 0 outside.
+    """
     heights = depths(mask) * np.where(mask, certainty, 0) ** 2
     if depth is not None:
         heights *= np.sqrt(np.clip(depth, SHALLOWEST, 1))
-    return np.where(mask, ndi.gaussian_filter(heights, max(sigma, GRID_PX)), np.float32(0))
+    return Basins.of(np.where(mask, ndi.gaussian_filter(heights, sigma), np.float32(0)), mask)
+
+
+def piece_areas(basins: Basins, area: float) -> Ints:
+    """Pixels of what the foreground falls into at its necks, a number a basin, for typical cells of about this area."""
+    areas = basins.areas_of(basins.merge(NECK_DEPTH * radius_of(area)))
+    areas[0] = 0  # the outside
+    return areas
+
+
+def choose_cells(basins: Basins, certainty: Floats, depth: Floats | None, area: float, rules: CellRules) -> Labels:
+    """Join basins to cells and drop what is none, for typical cells of this area."""
+    cells = basins.merge(NECK_DEPTH * radius_of(area), SMALLEST_PIECE * area, area)
+    kept = basins.areas_of(cells) >= rules.least(area)
+    if depth is not None:
+        kept &= _is_deep(basins, cells, depth) & _is_certain(basins, cells, certainty, rules.threshold)
+    kept[0] = False
+    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[cells].take(basins.labels)
 
 
 def _is_deep(basins: Basins, cells: Ints, depth: Floats) -> Mask:
@@ -173,13 +223,14 @@ def _sizes(labels: Labels) -> Ints:
     return np.bincount(labels.ravel())
 
 
-def _typical_area(sizes: Ints) -> float:
-    """Median size of the objects, crumbs left out: those below a tenth of the size that half of the foreground has."""
-    objects = np.sort(sizes[1:][sizes[1:] > 0])
+def typical_area(sizes: Ints) -> float:
+    """Median size of objects, crumbs left out: those below a tenth of the size that half of the foreground has."""
+    objects = np.sort(sizes[sizes > 0])
     filled = np.cumsum(objects)
     half = objects[np.searchsorted(filled, filled[-1] / 2)]
     return float(np.median(objects[objects >= 0.1 * half]))
 
 
-def _disc(diameter: float) -> float:
-    return float(np.pi / 4 * diameter**2)
+def radius_of(area: float) -> float:
+    """Of a disc."""
+    return float(np.sqrt(area / np.pi))

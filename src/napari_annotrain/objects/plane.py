@@ -1,0 +1,242 @@
+"""The cells of a plane too large to be looked at as a whole."""
+
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, isqrt, prod
+from typing import IO, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_annotrain.objects.basins import Basins
+from napari_annotrain.objects.components import Box, Components, Ints, Labels, Mask, blocks_of, connect
+from napari_annotrain.objects.crossing import Crossing
+from napari_annotrain.objects.instances import (
+    CellRules,
+    Floats,
+    choose_cells,
+    find_basins,
+    piece_areas,
+    radius_of,
+    typical_area,
+)
+from napari_annotrain.objects.windows import Window, fitting, windows_of
+
+#: What telling cells apart takes a pixel, in bytes; measured where half of the plane is cells, and some more.
+BYTES_A_PIXEL = 96
+#: What a block of tissue sees around its own part, in diameters of a typical cell.
+HALO = 3
+
+#: Gives of a box (1 + D, Y, X) the probability of being inside a cell and D distances, at most one.
+Read = Callable[[Box], npt.NDArray[Any]]
+Find = Callable[[Box], Basins]
+
+
+class Plane(Protocol):
+    """Labels that are read and written by (Y, X) slices."""
+
+    shape: tuple[int, int]
+
+    def __getitem__(self, box: Box) -> npt.NDArray[Any]: ...
+    def __setitem__(self, box: Box, values: npt.NDArray[Any]) -> None: ...
+
+
+def label_plane(read: Read, out: Plane, rules: CellRules, most_px: int, last_id: int = 0) -> int:
+    """Label the cells of a plane in windows; every cell is whole, and as `instances.label_cells` has it.
+
+    A connected piece of foreground that fits into a window of `most_px` pixels is looked at whole, with all around it
+    that its cells hang on, so the result is that of the whole plane, ids apart. Tissue, where cells touch over a
+    larger region, is looked at in blocks that overlap (`crossing.Crossing`).
+
+    Parameters
+    ----------
+    read
+        Gives the scores of a box.
+    out
+        The labels are written here; 0 where there may be cells.
+    rules
+        As for `label_cells`.
+    most_px
+        Pixels looked at at once.
+    last_id
+        The first cell gets the next id.
+
+    Returns
+    -------
+    The largest id given, or `last_id` where there is no cell.
+    """
+    side = max(1, isqrt(most_px) // 2)
+    blocks = blocks_of(out.shape, side)
+    with tempfile.TemporaryFile(prefix="annotrain-") as file:
+        mask = np.memmap(file, bool, "w+", shape=out.shape)
+        plane = _Plane(read, mask, blocks, rules, most_px, side)
+        n_inside = plane.read_mask()
+        if n_inside in (0, prod(out.shape)):
+            for box in blocks if n_inside else ():
+                out[box] = np.full(out[box].shape, last_id + 1)
+            return last_id + bool(n_inside)
+        return plane.label(out, last_id)
+
+
+def label_class_plane(
+    read: Read, out: Plane, classes: Sequence[int], rules: CellRules, most_px: int, last_id: int = 0
+) -> int:
+    """Label the objects of each class of a plane in windows, as `instances.label_classes` has them.
+
+    Parameters
+    ----------
+    read
+        Gives the (Y, X) classes of a box; class 0 holds no objects.
+    classes
+        All others that there may be, lowest first.
+    out, rules, most_px, last_id
+        See `label_plane`.
+    """
+    for value in classes:
+
+        def of_class(box: Box, value: int = value) -> npt.NDArray[Any]:
+            return np.asarray(read(box) == value)[None]
+
+        if rules.largest_hole_px == 0:  # then no object reaches into another class
+            last_id = label_plane(of_class, out, rules, most_px, last_id)
+            continue
+        with tempfile.TemporaryFile(prefix="annotrain-") as file:
+            own = np.memmap(file, np.int64, "w+", shape=out.shape)
+            last_id = label_plane(of_class, own, rules, most_px, last_id)
+            for box in blocks_of(out.shape, isqrt(most_px)):
+                there, before = read(box), out[box]
+                free = (own[box] > 0) & ((there == value) | (there == 0)) & (before == 0)
+                out[box] = np.where(free, own[box], before)
+    return last_id
+
+
+@dataclass(frozen=True, eq=False)
+class _Plane:
+    read: Read
+    mask: Mask
+    blocks: list[Box]
+    rules: CellRules
+    most_px: int
+    side: int
+
+    def read_mask(self) -> int:
+        """Read what is foreground; its number of pixels."""
+        for box in self.blocks:
+            self.mask[box] = self.read(box)[0] >= self.rules.threshold
+        return sum(int(np.count_nonzero(self.mask[box])) for box in self.blocks)
+
+    def label(self, out: Plane, last_id: int) -> int:
+        area = self.rules.area or typical_area(self._components().sizes)
+        self._close_holes(self.rules.largest_hole(area))
+        sigma = self.rules.sigma(area)
+        margin = reach(sigma)
+        components = self._components()
+        whole = fitting(components, margin, self.most_px, out.shape)
+        windows = list(windows_of(components, whole, margin, self.most_px, self.side, out.shape))
+        crossing = None if whole.all() else self._cross(margin, 2 * radius_of(area))
+        with tempfile.TemporaryFile(prefix="annotrain-") as file:
+            find = partial(self._find, sigma)
+            if self.rules.area is None:
+                area = typical_area(np.concatenate(list(self._pieces(windows, crossing, find, area, file))))
+                file.seek(0)
+                find = partial(_next_of, file)
+            for window in windows:
+                labels = self._choose(window.box, find(window.box), area)
+                last_id = _write(out, window.box, labels, self._owned(window), last_id)
+            if crossing is None:
+                return last_id
+            return crossing.label(out, lambda box: self._choose(box, find(box), area), self.rules.least(area), last_id)
+
+    def _components(self) -> Components:
+        return connect(lambda i: self.mask[self.blocks[i]], self.blocks)
+
+    def _cross(self, margin: int, diameter: float) -> Crossing:
+        """The components that fit into no window, in blocks of their own."""
+        longest = isqrt(self.most_px)
+        halo = max(1, min(longest // 4, max(margin, ceil(HALO * diameter))))
+        blocks = blocks_of(self.mask.shape, max(1, longest - 2 * halo))
+        components = connect(lambda i: self.mask[blocks[i]], blocks)
+        large = ~fitting(components, margin, self.most_px, (self.mask.shape[0], self.mask.shape[1]))
+        return Crossing(components, large, self.mask, blocks, halo)
+
+    def _close_holes(self, largest: float) -> None:
+        """Fill gaps in the foreground of at most so many pixels that do not reach the border of the image."""
+        if largest <= 0:
+            return
+        gaps = connect(lambda i: ~self.mask[self.blocks[i]], self.blocks, diagonal=True)
+        top, left, bottom, right = gaps.boxes.T
+        height, width = self.mask.shape
+        inner = (top > 0) & (left > 0) & (bottom < height) & (right < width)
+        small = (gaps.sizes <= largest) & inner
+        for i, box in enumerate(self.blocks):
+            gap = ~self.mask[box]
+            self.mask[box] |= gaps.at(i, gap, small)
+
+    def _scores(self, box: Box) -> tuple[Floats, Floats | None, Mask]:
+        """What the network says of a box, sure of the holes that were closed, and its mask."""
+        inside, *depth = self.read(box)
+        certainty, mask = np.array(inside, np.float32), np.array(self.mask[box])
+        certainty[mask & (certainty < self.rules.threshold)] = 1
+        return certainty, np.asarray(depth[0], np.float32) if depth else None, mask
+
+    def _find(self, sigma: float, box: Box) -> Basins:
+        certainty, depth, mask = self._scores(box)
+        return find_basins(mask, certainty, depth, sigma)
+
+    def _choose(self, box: Box, basins: Basins, area: float) -> Labels:
+        certainty, depth, _ = self._scores(box)
+        return choose_cells(basins, certainty, depth, area, self.rules)
+
+    def _owned(self, window: Window) -> Mask:
+        return window.owned(np.array(self.mask[window.box]), self.mask.shape[1])
+
+    def _pieces(
+        self, windows: list[Window], crossing: Crossing | None, find: Find, area: float, file: IO[bytes]
+    ) -> Iterator[Ints]:
+        """Areas of what the foreground falls into; the basins are kept in a file, to be read again in this order."""
+        for window in windows:
+            basins = find(window.box)
+            pickle.dump(basins, file, pickle.HIGHEST_PROTOCOL)
+            yield _areas(basins, basins.labels[self._owned(window)], area)
+        for box, inner, ours in crossing.cores() if crossing else ():
+            basins = find(box)
+            pickle.dump(basins, file, pickle.HIGHEST_PROTOCOL)
+            yield _areas(basins, basins.labels[inner][ours], area)
+
+
+def reach(sigma: float) -> int:
+    """How far around a component its landscape hangs on what is there.
+
+    Its smoothing reaches 4 sigma, along both axes; the height of another component's pixels there on the distance to
+    the background, some of which lies between the two.
+    """
+    support = 4 * sigma + 1
+    return ceil(support * (1 + 2**0.5)) + 3
+
+
+def _next_of(file: IO[bytes], _: Box) -> Basins:
+    found: Basins = pickle.load(file)
+    return found
+
+
+def _areas(basins: Basins, here: Labels, area: float) -> Ints:
+    """Pixels of the pieces that these basins make up."""
+    areas = piece_areas(basins, area)
+    meant = np.zeros(len(areas), bool)
+    meant[here] = True
+    return areas[meant]
+
+
+def _write(out: Plane, box: Box, labels: Labels, own: Mask, last_id: int) -> int:
+    """Write those of the labels that are ours under new ids; the last one."""
+    ours = own & (labels > 0)
+    there = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    there[labels[ours]] = 1
+    n = int(there.sum())
+    if n:
+        ids = np.cumsum(there) + last_id
+        out[box] = np.where(ours, ids[labels], out[box])
+    return last_id + n
