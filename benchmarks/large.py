@@ -33,6 +33,7 @@ from napari_annotrain.specs import PRESETS
 
 BARE_SIDES = (1024, 2048)
 KILLS = 5
+LARGE_SIDE = 12_288
 MEASURED = """
 import re, sys
 import napari_annotrain as at
@@ -101,10 +102,14 @@ def memory(folder: Path) -> str:
             [*command, str(folder / f"{planes}-out.zarr"), "1GB"], check=True, capture_output=True, text=True
         )
         peaks.append(int(said.stdout.splitlines()[-1]))
+    write_stack(folder / "plane.zarr", 1, LARGE_SIDE)
+    command = [sys.executable, "-c", MEASURED, "cells-2d", str(folder / "plane.zarr"), str(folder / "plane-out.zarr")]
+    said = subprocess.run([*command, "1GB"], check=True, capture_output=True, text=True)
+    plane = int(said.stdout.splitlines()[-1]) / 1e6
     few, many = (peak / 1e6 for peak in peaks)
     return (
         f"Memory, cells, 512 px, `--memory 1GB`: {few:.0f} MB with 10 planes, {many:.0f} MB with 100, "
-        f"{many / few:.2f} times."
+        f"{many / few:.2f} times. One plane of {LARGE_SIDE:,} px: {plane:.0f} MB."
     )
 
 

@@ -3,19 +3,25 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import zarr
 
 from napari_annotrain.api.clusters import distribute
+from napari_annotrain.api.large_planes import fill_planes, is_large
 from napari_annotrain.api.predicting import iter_prediction, write_behind
 from napari_annotrain.api.under_way import ATTRIBUTE, UnderWay, begin, check_same, go_on, identity, run_of
 from napari_annotrain.data.filling import Filling, forget, unfinished
+from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import OnEvent, TileDone
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
+
+#: How a sentence ends that tells why a run did.
+KEPT = "what is finished is kept, and resume goes on from there."
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,17 @@ class Conduct:
     on_event: OnEvent | None = None
 
 
-def stream(model: Model, stack: Stack, spec: PredictSpec, out: Path, how: Conduct) -> zarr.Array:
+def stream(
+    model: Model,
+    stack: Stack,
+    spec: PredictSpec,
+    out: Path,
+    how: Conduct,
+    normalisation: Normalisation | None = None,
+) -> zarr.Array:
     """Predict into an OME-Zarr, piece by piece; it appears under its name when it is complete.
 
-    What is finished of an interrupted run lies beside it until then.
+    What is finished of an interrupted run lies beside it until then. Without `normalisation` the image is measured.
 
     Raises
     ------
@@ -61,14 +74,29 @@ def stream(model: Model, stack: Stack, spec: PredictSpec, out: Path, how: Conduc
     if left is not None and how.resume and not (how.overwrite and left["run"] != run):
         way = go_on(left, run, model, stack, spec, out)
     else:
-        way = begin(run, model, stack, spec, out, how.overwrite)
+        way = begin(run, model, stack, spec, out, how.overwrite, normalisation)
     with _keeping(way.filling):
-        if how.scheduler is None:
+        if is_large(way):
+            fill_planes(way, partial(_stream_part, model, how), how.on_event)
+        elif how.scheduler is None:
             _compute(way, how.on_event)
         else:
             distribute(way, how.scheduler, how.on_event)
         way.filling.complete({ATTRIBUTE: run})
     return _level(out)
+
+
+def _stream_part(
+    model: Model,
+    how: Conduct,
+    stack: Stack,
+    spec: PredictSpec,
+    out: Path,
+    normalisation: Normalisation,
+    on_event: OnEvent,
+) -> zarr.Array:
+    """Stream what a result takes, going on with what there is of it."""
+    return stream(model, stack, spec, out, Conduct(how.scheduler, resume=True, on_event=on_event), normalisation)
 
 
 def _compute(way: UnderWay, on_event: OnEvent | None) -> None:
@@ -96,8 +124,10 @@ def _keeping(filling: Filling) -> Iterator[None]:
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt("Interrupted; what is finished is kept: resume goes on from there.") from None
         if isinstance(error, AnnotrainError):
+            if str(error).endswith(KEPT):  # said of a part of it
+                raise
             what = str(error).rstrip(".")
-            raise AnnotrainError(f"{what}; what is finished is kept, and resume goes on from there.") from error
+            raise AnnotrainError(f"{what}; {KEPT}") from error
         raise
 
 

@@ -80,13 +80,20 @@ class Filling:
 
     @property
     def has_something(self) -> bool:
-        """Whether any piece is finished."""
-        return bool(Record(place_of(self.path)).finished().pieces)
+        """Whether any piece is finished, or part of what it takes (`part_of`)."""
+        folder = place_of(self.path)
+        parts = any("scores-" in place.name for place in folder.iterdir())
+        return parts or bool(Record(folder).finished().pieces)
 
 
 def place_of(path: Path) -> Path:
     """The folder beside a result in which it lies until it is complete."""
     return path.with_name(f".{path.name}.unfinished")
+
+
+def part_of(path: Path, name: str) -> Path:
+    """Where something lies that is needed to go on with a result."""
+    return place_of(path) / f"{name}.ome.zarr"
 
 
 def forget(path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_annotrain.net.model import Card
 from napari_annotrain.objects.instances import CellRules, cells_of, cells_of_classes, threshold_of
-from napari_annotrain.objects.plane import label_class_plane, label_plane
+from napari_annotrain.objects.plane import Plane, label_class_plane, label_plane
 from napari_annotrain.specs import CellsSpec
 from napari_annotrain.tiles.grid import Box
 
@@ -48,12 +48,17 @@ class CellDecoder:
 
     def _decode_windows(self, read: Read, shape: tuple[int, int]) -> npt.NDArray[np.signedinteger]:
         out = np.zeros(shape, _id_type(self._last_id + prod(shape)))
+        self.decode_into(read, out)
+        return out
+
+    def decode_into(self, read: Read, out: Plane) -> int:
+        """Label the cells of one plane in windows, where 0 is now; the largest id so far."""
         how = self._rules, self._most_px, self._last_id
         if self._classes is None:
             self._last_id = label_plane(read, out, *how)
         else:
             self._last_id = label_class_plane(read, out, self._classes, *how)
-        return out
+        return self._last_id
 
 
 def _rules_of_cells(card: Card, spec: CellsSpec, diameter_px: float | None) -> CellRules:

@@ -38,7 +38,9 @@ Find = Callable[[Box], Basins]
 class Plane(Protocol):
     """Labels that are read and written by (Y, X) slices."""
 
-    shape: tuple[int, int]
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(Y, X)."""
 
     def __getitem__(self, box: Box) -> npt.NDArray[Any]: ...
     def __setitem__(self, box: Box, values: npt.NDArray[Any]) -> None: ...
@@ -159,7 +161,7 @@ class _Plane:
         halo = max(1, min(longest // 4, max(margin, ceil(HALO * diameter))))
         blocks = blocks_of(self.mask.shape, max(1, longest - 2 * halo))
         components = connect(lambda i: self.mask[blocks[i]], blocks)
-        large = ~fitting(components, margin, self.most_px, (self.mask.shape[0], self.mask.shape[1]))
+        large = ~fitting(components, margin, self.most_px, self.mask.shape)
         return Crossing(components, large, self.mask, blocks, halo)
 
     def _close_holes(self, largest: float) -> None:

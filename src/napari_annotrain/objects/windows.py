@@ -1,6 +1,6 @@
 """Windows of a plane in which whole components lie, none larger than memory allows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +41,14 @@ class Window:
         return np.asarray(np.concatenate([[False], np.isin(firsts, self.firsts)])[parts])
 
 
-def fitting(components: Components, margin: int, most_px: int, shape: tuple[int, int]) -> Mask:
+def fitting(components: Components, margin: int, most_px: int, shape: Sequence[int]) -> Mask:
     """Of each component, whether it fits with its margin into a window of so many pixels."""
     top, left, bottom, right = _widened(components.boxes, margin, shape).T
     return np.asarray((bottom - top) * (right - left) <= most_px)
 
 
 def windows_of(
-    components: Components, chosen: Mask, margin: int, most_px: int, side: int, shape: tuple[int, int]
+    components: Components, chosen: Mask, margin: int, most_px: int, side: int, shape: Sequence[int]
 ) -> Iterator[Window]:
     """Windows that hold the chosen components whole, with a margin; neighbouring ones share a window while it fits.
 
@@ -79,7 +79,7 @@ def windows_of(
         yield Window(_slices(union), components.firsts[order[begin:]])
 
 
-def _widened(boxes: Ints, margin: int, shape: tuple[int, int]) -> Ints:
+def _widened(boxes: Ints, margin: int, shape: Sequence[int]) -> Ints:
     wide = boxes + np.array([-margin, -margin, margin, margin])
     return np.asarray(np.clip(wide, 0, np.array([*shape, *shape])))
 
