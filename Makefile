@@ -20,7 +20,7 @@ with_peers := tiling augmentation
 alone := training decoding joining batches forest startup latency rounds window large real_data
 
 # Quality on real images, in the order in which most is learnt soonest; hours, kept row by row in .benchmarks/.
-qualities := quality few_shot annotator membranes scratch
+qualities := quality pictures few_shot annotator membranes scratch
 
 .PHONY: help demo test check lint bench quality docs screenshots nightly clean libraries
 

@@ -39,9 +39,12 @@ class ValidationSet:
     n_classes: int
 
 
-def collect(dataset: AnnotatedDataset, geometry: Geometry, padded: bool) -> ValidationSet | None:
-    """Read the held-out blocks of a dataset; None where nothing is held out."""
-    blocks = [(area, y, x) for area in dataset.areas for y, x in _blocks(area.held_out, area.box)]
+def collect(
+    dataset: AnnotatedDataset, geometry: Geometry, padded: bool, everywhere: bool = False
+) -> ValidationSet | None:
+    """Read the held-out blocks of a dataset, or all that are annotated; None where there is none."""
+    chosen = [(area, area.target >= 0 if everywhere else area.held_out) for area in dataset.areas]
+    blocks = [(area, of, y, x) for area, of in chosen for y, x in _blocks(of, area.box)]
     blocks = blocks[:: -(-len(blocks) // MOST_BLOCKS) or 1]
     if not blocks:
         return None
@@ -49,7 +52,7 @@ def collect(dataset: AnnotatedDataset, geometry: Geometry, padded: bool) -> Vali
     before = -(-CONTEXT // geometry.grid) * geometry.grid if padded else geometry.before
     size = core + 2 * before if padded else geometry.read_size(core)
     images, targets = [], []
-    for area, y, x in blocks:
+    for area, of, y, x in blocks:
         images.append(
             read_normalised(dataset, area, (slice(y - before, y - before + size), slice(x - before, x - before + size)))
         )
@@ -60,7 +63,7 @@ def collect(dataset: AnnotatedDataset, geometry: Geometry, padded: bool) -> Vali
             slice(columns.start - area.box[1].start, columns.stop - area.box[1].start),
         )
         target[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x] = np.where(
-            area.held_out[here], area.target[here], -1
+            of[here], area.target[here], -1
         )
         targets.append(target)
     first = before if padded else 0
