@@ -58,8 +58,6 @@ STAGES = (
     stage(1, 2000, 4e-4, WIDE, border=10),
     stage(2, 1500, 1e-3, NARROW, border=2),
     stage(3, 800, 2e-4, NARROW, border=2),
-    stage(4, 5000, 1e-3, NARROW, border=2),
-    stage(5, 1500, 2e-4, NARROW, border=2),
 )
 
 
