@@ -90,8 +90,8 @@ def test_interrupted_while_cells_are_told_apart_it_computes_no_tile_again(
 ):
     decode = CellDecoder.decode_into
 
-    def failing(self, read, out):
-        decode(self, read, out)
+    def failing(self, *given):
+        decode(self, *given)
         raise AnnotrainError("The disk is full: make room.")
 
     monkeypatch.setattr(CellDecoder, "decode_into", failing)
@@ -101,6 +101,18 @@ def test_interrupted_while_cells_are_told_apart_it_computes_no_tile_again(
     found = at.predict(model, image, out=tmp_path / "o.zarr", resume=True, **TILE)
     assert_same_cells(found[...], whole)
     assert len(computed) == len(set(computed))
+
+
+@pytest.mark.usefixtures("through_disk")
+def test_tissue_is_parted_as_the_first_run_would(model, image, tmp_path, monkeypatch):
+    memory = []
+    monkeypatch.setattr(large_planes, "choose_window", lambda spec: memory.append(spec.memory) or 6_000)
+    with pytest.raises(KeyboardInterrupt):
+        at.predict(model, image, out=tmp_path / "o.zarr", memory="1GB", on_event=stop_at(5), **TILE)
+    events = []
+    at.predict(model, image, out=tmp_path / "o.zarr", memory="2GB", resume=True, on_event=events.append, **TILE)
+    assert memory == [1_000_000_000] * 2
+    assert sum(isinstance(event, Started) for event in events) == 1
 
 
 @pytest.mark.slow

@@ -203,13 +203,17 @@ def test_the_steepest_way_up_gives_the_labels_of_a_flood(certain, turn, monkeypa
     assert np.array_equal(labels, label_cells(foreground))
 
 
-def test_where_two_ways_are_equally_steep_the_flood_decides(monkeypatch):
-    floods = []
-    monkeypatch.setattr(basins, "watershed", lambda *given, **more: floods.append(1) or watershed(*given, **more))
-    label_cells(disc(80, 80, 20) | disc(80, 110, 20))
-    assert floods
-    assert label_cells(np.where(TWO, 1 - X / 1000, 0)).max() == 2
-    assert len(floods) == 1
+@pytest.mark.parametrize("seed", range(20))
+def test_a_component_is_parted_alike_whatever_else_is_there(seed):
+    """Of a mask, where many ways are equally steep."""
+    mask = ndi.binary_opening(np.random.default_rng(seed).random((120, 120)) < 0.72)
+    rules = {"cell_diameter_px": 8.0, "smoothing_px": 0, "largest_hole_px": 0}
+    parts, _ = ndi.label(mask)
+    whole, one = label_cells(mask, **rules), parts == np.bincount(parts[mask]).argmax()
+    alone = label_cells(one, **rules)
+    pairs = np.unique(np.stack([alone[one], whole[one]]), axis=1)
+    assert pairs.shape[1] == alone.max() > 3
+    assert len(np.unique(pairs[1])) == pairs.shape[1]
 
 
 @pytest.mark.parametrize("shape", [(1, 30), (30, 1), (30, 40), (200, 300), (300, 200)])

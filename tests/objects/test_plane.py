@@ -1,5 +1,9 @@
 """Cells of a plane that is looked at in windows are those of the whole plane."""
 
+import io
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +14,7 @@ from napari_annotrain.metrics import score_cells
 from napari_annotrain.objects.components import blocks_of, connect
 from napari_annotrain.objects.instances import CellRules, cells_of, cells_of_classes
 from napari_annotrain.objects.plane import label_class_plane, label_plane, reach
+from napari_annotrain.objects.room import room_for
 from napari_annotrain.objects.windows import fitting
 
 
@@ -50,7 +55,7 @@ def test_windows_give_the_cells_of_the_whole_plane(data):
     shape = tuple(data.draw(st.tuples(st.integers(40, 260), st.integers(40, 260))))
     values = scores(data.draw(st.integers(0, 999)), shape, data.draw(st.sampled_from([0.1, 0.3, 0.45])))
     diameter, hole = data.draw(st.sampled_from([8.0, 14.0])), data.draw(st.sampled_from([0, 30, None]))
-    rules = CellRules(None, diameter, None, hole, data.draw(st.sampled_from([0.5, 0.6])))
+    rules = CellRules(None, diameter, None, hole, data.draw(st.sampled_from([0.5, 0.55, 0.6])))
     most_px = data.draw(st.integers(6_000, 30_000))
     wanted = cells_of(*values, rules=rules)
     found = in_windows(values, rules, most_px, last_id=data.draw(st.sampled_from([0, 7])))
@@ -64,6 +69,16 @@ def test_the_size_of_cells_is_measured_over_all_windows():
     values = scores(3, (300, 320), 0.25)[:1]
     rules = CellRules(threshold=0.6)
     assert_same_cells(in_windows(values, rules, 30_000), cells_of(*values, rules=rules))
+
+
+def test_tissue_of_cells_of_unknown_size_has_cells():
+    mask = np.zeros((423, 200), bool)
+    mask[:, 33:167] = True
+    mask[[6, 28, 50, 68, 87, 105, 125, 156, 184, 216, 242, 269, 302, 331, 359, 385, 411], 99:101] = False
+    out = np.zeros(mask.shape, np.int32)
+    last = label_class_plane(lambda box: mask[box].astype(np.uint8), out, [1], CellRules(largest_hole_px=0), 40_000)
+    assert np.array_equal(out > 0, mask)
+    assert last == out.max()
 
 
 def test_ids_run_on_and_none_is_left_out():
@@ -100,6 +115,34 @@ def test_tissue_is_the_same_wherever_the_blocks_are_asked_for():
     values, _ = tissue(9, 22, 3)
     rules = CellRules(None, 22.0, None, 0, 0.6)
     assert np.array_equal(in_windows(values, rules, 9_000), in_windows(values.copy(), rules, 9_000))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 9999), st.sampled_from([0.0, None]), st.booleans())
+def test_masks_with_many_equal_ways_too(seed, smoothing, to_file):
+    mask = np.random.default_rng(seed).random((120, 120)) < 0.55
+    mask = ndi.binary_opening(mask, iterations=seed % 2)
+    rules = CellRules(0, 8.0, smoothing, 0)
+    out, wanted = np.zeros(mask.shape, np.int32), cells_of(mask, rules=rules)
+    with TemporaryDirectory() as folder:
+        label_plane(lambda box: mask[None, *box], out, rules, 4_000, folder=Path(folder) if to_file else None)
+    large = too_large(mask, rules, 4_000)
+    assert_same_cells(np.where(large, 0, out), np.where(large, 0, wanted))
+
+
+def test_room_is_asked_for_before_it_is_written_to(tmp_path, monkeypatch):
+    """A file that grows as it is written to ends the process where the disk is full."""
+    with room_for((300, 5000), bool, tmp_path) as room:
+        assert room.shape == (300, 5000)
+        assert not room.any()
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **how: FullDisk())
+    with pytest.raises(OSError, match="No space left"), room_for((300, 5000), bool, tmp_path):
+        pass
+
+
+class FullDisk(io.BytesIO):
+    def write(self, data):
+        raise OSError(28, "No space left on device")
 
 
 def test_classes_in_windows_are_those_of_the_whole_plane():

@@ -17,7 +17,7 @@ from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.places import refusing
 from napari_annotrain.data.plane import one_plane
 from napari_annotrain.data.stack import Stack, paste, take
-from napari_annotrain.events import BlockDone, Computed, Event, OnEvent, Region, Started, TileDone
+from napari_annotrain.events import BlockDone, Computed, Event, Note, OnEvent, Region, Started, TileDone
 from napari_annotrain.inference.cells import CellDecoder
 from napari_annotrain.inference.rescale import rescale
 from napari_annotrain.inference.tile_size import choose_window
@@ -52,41 +52,50 @@ def fill_planes(way: UnderWay, stream: Stream, on_event: OnEvent | None) -> None
     diameter = rescale(card, way.stack, way.spec, box).diameter_px
     cells = CellDecoder(card, way.spec.cells, diameter, choose_window(way.spec), way.filling.finished.last_id)
     spec = way.spec.model_copy(update={"output": kind})
+    tell = _Teller(on_event, n_t * n_z)
     for i, (t, z) in enumerate(product(range(n_t), range(n_z))):
         if way.filling.finished.has(t, z, box):
             continue
         one = one_plane(way.stack, t, z)
-        place = part_of(way.filling.path, f"scores-{t}-{z}")
-        scores = stream(one, spec, place, way.normalisation, _told(on_event, i, n_t * n_z))
+        place = part_of(way.filling.path, f"scores-{way.filling.store.name}-{t}-{z}")
+        scores = stream(one, spec, place, way.normalisation, tell.of_plane(i))
         axes, _ = stored_as(way.model, one, spec)
         region = slice(t, t + 1), slice(z, z + 1), *box
         with refusing(way.filling.path):
             out = _PlaneOf(way.filling.level, way.filling.axes, region)
             for part in blocks_of(plane, 4096):  # what an interrupted run has written
                 out[part] = np.zeros(1, way.filling.level.dtype)
-            last_id = cells.decode_into(_reader(scores, axes), out)
+            last_id = cells.decode_into(_reader(scores, axes), out, place.parent)
         way.filling.note(region, last_id)
         with refusing(way.filling.path):
             shutil.rmtree(place)
 
 
-def _told(on_event: OnEvent | None, plane: int, planes: int) -> OnEvent:
-    """Tells of the tiles of a plane as of those of all planes."""
+class _Teller:
+    """Tells of the tiles of each plane as of those of all planes; of what is said in words only once."""
 
-    def tell(event: Event) -> None:
-        if on_event is None:
-            return
-        match event:
-            case Started():
-                event = replace(event, total=None if event.total is None else planes * event.total)
-                if plane == 0:
-                    on_event(event)
-            case TileDone() | BlockDone():
-                on_event(Computed(plane * event.total + event.done, planes * event.total))
-            case _:
-                on_event(event)
+    def __init__(self, on_event: OnEvent | None, planes: int) -> None:
+        self._on_event, self._planes = on_event or (lambda event: None), planes
+        self._said: set[Event] = set()
+        self._started = False
 
-    return tell
+    def of_plane(self, plane: int) -> OnEvent:
+        def tell(event: Event) -> None:
+            match event:
+                case Started():
+                    if not self._started:
+                        self._on_event(replace(event, total=self._planes * (event.total or 1)))
+                    self._started = True
+                case TileDone() | BlockDone():
+                    self._on_event(Computed(plane * event.total + event.done, self._planes * event.total))
+                case Note():
+                    if event not in self._said:
+                        self._on_event(event)
+                    self._said.add(event)
+                case _:
+                    self._on_event(event)
+
+        return tell
 
 
 def _reader(scores: zarr.Array, axes: str) -> Callable[[Box], npt.NDArray[Any]]:

@@ -53,10 +53,12 @@ def stream(
     out: Path,
     how: Conduct,
     normalisation: Normalisation | None = None,
+    levels: bool = True,
 ) -> zarr.Array:
     """Predict into an OME-Zarr, piece by piece; it appears under its name when it is complete.
 
-    What is finished of an interrupted run lies beside it until then. Without `normalisation` the image is measured.
+    What is finished of an interrupted run lies beside it until then. Without `normalisation` the image is measured,
+    without `levels` there are no smaller ones.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def stream(
             _compute(way, how.on_event)
         else:
             distribute(way, how.scheduler, how.on_event)
-        way.filling.complete({ATTRIBUTE: run})
+        way.filling.complete({ATTRIBUTE: run}, levels)
     return _level(out)
 
 
@@ -96,7 +98,8 @@ def _stream_part(
     on_event: OnEvent,
 ) -> zarr.Array:
     """Stream what a result takes, going on with what there is of it."""
-    return stream(model, stack, spec, out, Conduct(how.scheduler, resume=True, on_event=on_event), normalisation)
+    conduct = Conduct(how.scheduler, resume=True, on_event=on_event)
+    return stream(model, stack, spec, out, conduct, normalisation, levels=False)
 
 
 def _compute(way: UnderWay, on_event: OnEvent | None) -> None:

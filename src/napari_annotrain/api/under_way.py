@@ -84,6 +84,7 @@ def begin(
     about = {
         "run": run,
         "tile": spec.tile,
+        "memory": spec.memory,  # cells of tissue hang on it
         "precision": spec.precision,
         "normalisation": asdict(normalisation),
     }
@@ -105,7 +106,8 @@ def go_on(
     """
     check_same(left["run"], run, out)
     axes, shape = stored_as(model, stack, spec)
-    spec = spec.model_copy(update={"tile": left["tile"], "precision": left["precision"]})
+    kept = {name: left[name] for name in ("tile", "memory", "precision")}
+    spec = spec.model_copy(update=kept)
     spec, by_plane = _plan(model, stack, spec, run["cluster"])
     normalisation = Normalisation(**left["normalisation"])
     return UnderWay(fillings.go_on(out, shape, axes), model, stack, spec, normalisation, by_plane)

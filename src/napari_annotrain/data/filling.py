@@ -62,8 +62,8 @@ class Filling:
         with refusing(self.path):
             Record(place_of(self.path)).add(region, last_id)
 
-    def complete(self, attributes: Mapping[str, Any]) -> None:
-        """Add the smaller levels and some attributes, and let the result appear under its name.
+    def complete(self, attributes: Mapping[str, Any], levels: bool = True) -> None:
+        """Add smaller levels, if they are wanted, and some attributes, and let the result appear under its name.
 
         Raises
         ------
@@ -73,7 +73,8 @@ class Filling:
         with refusing(self.path):
             check_way(self.path, store=True, overwrite=self.overwrite)
             group = zarr.open_group(self.store, mode="r+")
-            add_levels(group, self.axes)
+            if levels:
+                add_levels(group, self.axes)
             group.attrs.update(dict(attributes))
             put(self.store, self.path)
         forget(self.path)
@@ -82,7 +83,7 @@ class Filling:
     def has_something(self) -> bool:
         """Whether any piece is finished, or part of what it takes (`part_of`)."""
         folder = place_of(self.path)
-        parts = any("scores-" in place.name for place in folder.iterdir())
+        parts = any("scores-" in place.name for place in folder.glob("*"))
         return parts or bool(Record(folder).finished().pieces)
 
 

@@ -109,11 +109,13 @@ def enlarge(values: Array, seen: Box, box: Box, scale: float, shape: tuple[int, 
         Of the original image: what is wanted.
     """
     axes = (values.ndim - 2, values.ndim - 1)
+    wanted = needed(box, scale, shape)
+    y, x = (slice(w.start - s.start, w.stop - s.start) for w, s in zip(wanted, seen, strict=True))
     near = {
-        axis: _places(part, 1 / scale, length) - s.start
-        for axis, part, length, s in zip(axes, box, shape, seen, strict=True)
+        axis: _places(part, 1 / scale, length) - w.start
+        for axis, part, length, w in zip(axes, box, shape, wanted, strict=True)
     }
-    return _linear(np.asarray(values, np.float32), near)
+    return _linear(np.asarray(values[..., y, x], np.float32), near)
 
 
 def _places(part: slice, scale: float, length: int) -> npt.NDArray[np.float64]:

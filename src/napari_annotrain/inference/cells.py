@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,9 @@ class CellDecoder:
         self.decode_into(read, out)
         return out
 
-    def decode_into(self, read: Read, out: Plane) -> int:
+    def decode_into(self, read: Read, out: Plane, folder: Path | None = None) -> int:
         """Label the cells of one plane in windows, where 0 is now; the largest id so far."""
-        how = self._rules, self._most_px, self._last_id
+        how = self._rules, self._most_px, self._last_id, folder
         if self._classes is None:
             self._last_id = label_plane(read, out, *how)
         else:

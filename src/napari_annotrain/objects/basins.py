@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage as ndi
-from skimage.segmentation import watershed
 
 Labels = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
@@ -97,8 +96,9 @@ def _climb(heights: Floats, highest: Floats, seeds: Labels, mask: Mask) -> Label
     """The watershed of a landscape from all its summits: each pixel is of the summit to which the steepest way leads.
 
     A flood gives the same: it takes pixels in order of their height, because all but the summits have a higher
-    neighbour, so a pixel goes with its highest neighbour, which is flooded first. Where two are equally high and of two
-    basins, it decides by turn; this is left to scikit-image, and happens in masks, hardly ever with probabilities.
+    neighbour, so a pixel goes with its highest neighbour, which is flooded first. Where two are equally high (often in
+    masks, hardly ever with probabilities) a flood decides by turn, which hangs on all that is flooded with it; here the
+    one above goes before the one below, left and right, so that a component is parted alike in any window.
 
     Parameters
     ----------
@@ -115,19 +115,14 @@ def _climb(heights: Floats, highest: Floats, seeds: Labels, mask: Mask) -> Label
     place = np.zeros(mask.size, np.intp)
     place[inside] = np.arange(len(inside))
     ways = ways.ravel()[inside]
-    others = ways & (ways - 1)
+    first = ways & (~ways + np.uint8(1))
     steps = np.zeros(9, np.intp)
     steps[[1, 2, 4, 8]] = -mask.shape[1], mask.shape[1], -1, 1
-    up = place[inside + steps[ways - others]]
+    up = place[inside + steps[first]]
     while not np.array_equal(further := up[up], up):
         up = further
-    basins = seeds.ravel()[inside[up]]
-    for way in (1, 2, 4, 8):
-        forks = np.flatnonzero(others & way)
-        if (basins[place[inside[forks] + steps[way]]] != basins[forks]).any():
-            return np.asarray(watershed(-heights, seeds, mask=mask), np.int32)
     labels = np.zeros(mask.shape, np.int32)
-    labels[mask] = basins
+    labels[mask] = seeds.ravel()[inside[up]]
     return labels
 
 

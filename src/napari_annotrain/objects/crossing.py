@@ -85,11 +85,12 @@ class Crossing:
             for seen in (above.pop(i - self._n_columns, None), left.pop(i - 1, None)):
                 if seen is not None:
                     pairs.append(_agreed(seen, _Seen(seen.box, labels[_within(seen.box, window)], n)))
+            above = {j: seen for j, seen in above.items() if j > i - self._n_columns}
             above[i] = self._seen(labels, window, core, 0, n)
             if (i + 1) % self._n_columns:
                 left = {i: self._seen(labels, window, core, 1, n)}
             ours = chosen & (labels[inner] > 0)
-            out[core] = np.where(ours, labels[inner] + np.int64(last_id + n), out[core])
+            out[core] = np.where(ours, labels[inner] + np.int64(last_id + n), out[core].astype(np.int64))
             here = int(labels.max(initial=0))
             areas.append(np.bincount(labels[inner][ours], minlength=here + 1)[1:].astype(np.int64))
             n += here

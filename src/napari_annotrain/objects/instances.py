@@ -123,7 +123,7 @@ def cells_of(foreground: npt.ArrayLike, distance: npt.ArrayLike | None = None, *
     depth = None if distance is None else np.asarray(distance, np.float32)
     basins = find_basins(mask, certainty, depth, rules.sigma(area))
     if rules.area is None:  # the components may have been clumps; what they fall into gives a better measure
-        area = typical_area(piece_areas(basins, area))
+        area = typical_area(basins.areas_of(pieces_of(basins, area))[1:])
     return choose_cells(basins, certainty, depth, area, rules)
 
 
@@ -179,11 +179,9 @@ def find_basins(mask: Mask, certainty: Floats, depth: Floats | None, sigma: floa
     return Basins.of(np.where(mask, ndi.gaussian_filter(heights, sigma), np.float32(0)), mask)
 
 
-def piece_areas(basins: Basins, area: float) -> Ints:
-    """Pixels of what the foreground falls into at its necks, a number a basin, for typical cells of about this area."""
-    areas = basins.areas_of(basins.merge(NECK_DEPTH * radius_of(area)))
-    areas[0] = 0  # the outside
-    return areas
+def pieces_of(basins: Basins, area: float) -> Ints:
+    """What the foreground falls into at its necks, for typical cells of about this area; see `Basins.merge`."""
+    return basins.merge(NECK_DEPTH * radius_of(area))
 
 
 def choose_cells(basins: Basins, certainty: Floats, depth: Floats | None, area: float, rules: CellRules) -> Labels:

@@ -1,12 +1,11 @@
 """The cells of a plane too large to be looked at as a whole."""
 
-import pickle
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, isqrt, prod
-from typing import IO, Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +18,11 @@ from napari_annotrain.objects.instances import (
     Floats,
     choose_cells,
     find_basins,
-    piece_areas,
+    pieces_of,
     radius_of,
     typical_area,
 )
+from napari_annotrain.objects.room import Queue, queue_in, room_for
 from napari_annotrain.objects.windows import Window, fitting, windows_of
 
 #: What telling cells apart takes a pixel, in bytes; measured where half of the plane is cells, and some more.
@@ -46,12 +46,15 @@ class Plane(Protocol):
     def __setitem__(self, box: Box, values: npt.NDArray[Any]) -> None: ...
 
 
-def label_plane(read: Read, out: Plane, rules: CellRules, most_px: int, last_id: int = 0) -> int:
+def label_plane(
+    read: Read, out: Plane, rules: CellRules, most_px: int, last_id: int = 0, folder: Path | None = None
+) -> int:
     """Label the cells of a plane in windows; every cell is whole, and as `instances.label_cells` has it.
 
     A connected piece of foreground that fits into a window of `most_px` pixels is looked at whole, with all around it
     that its cells hang on, so the result is that of the whole plane, ids apart. Tissue, where cells touch over a
-    larger region, is looked at in blocks that overlap (`crossing.Crossing`).
+    larger region, is looked at in blocks that overlap (`crossing.Crossing`). Where the diameter of cells is not known,
+    it is measured on what the foreground falls into; tissue then counts as its blocks see it.
 
     Parameters
     ----------
@@ -65,6 +68,8 @@ def label_plane(read: Read, out: Plane, rules: CellRules, most_px: int, last_id:
         Pixels looked at at once.
     last_id
         The first cell gets the next id.
+    folder
+        What is needed for a while, some 10 bytes a pixel, lies in files here; None: in memory.
 
     Returns
     -------
@@ -72,9 +77,8 @@ def label_plane(read: Read, out: Plane, rules: CellRules, most_px: int, last_id:
     """
     side = max(1, isqrt(most_px) // 2)
     blocks = blocks_of(out.shape, side)
-    with tempfile.TemporaryFile(prefix="annotrain-") as file:
-        mask = np.memmap(file, bool, "w+", shape=out.shape)
-        plane = _Plane(read, mask, blocks, rules, most_px, side)
+    with room_for(out.shape, bool, folder) as mask:
+        plane = _Plane(read, mask, blocks, rules, most_px, side, folder)
         n_inside = plane.read_mask()
         if n_inside in (0, prod(out.shape)):
             for box in blocks if n_inside else ():
@@ -84,7 +88,13 @@ def label_plane(read: Read, out: Plane, rules: CellRules, most_px: int, last_id:
 
 
 def label_class_plane(
-    read: Read, out: Plane, classes: Sequence[int], rules: CellRules, most_px: int, last_id: int = 0
+    read: Read,
+    out: Plane,
+    classes: Sequence[int],
+    rules: CellRules,
+    most_px: int,
+    last_id: int = 0,
+    folder: Path | None = None,
 ) -> int:
     """Label the objects of each class of a plane in windows, as `instances.label_classes` has them.
 
@@ -94,7 +104,7 @@ def label_class_plane(
         Gives the (Y, X) classes of a box; class 0 holds no objects.
     classes
         All others that there may be, lowest first.
-    out, rules, most_px, last_id
+    out, rules, most_px, last_id, folder
         See `label_plane`.
     """
     for value in classes:
@@ -103,11 +113,10 @@ def label_class_plane(
             return np.asarray(read(box) == value)[None]
 
         if rules.largest_hole_px == 0:  # then no object reaches into another class
-            last_id = label_plane(of_class, out, rules, most_px, last_id)
+            last_id = label_plane(of_class, out, rules, most_px, last_id, folder)
             continue
-        with tempfile.TemporaryFile(prefix="annotrain-") as file:
-            own = np.memmap(file, np.int64, "w+", shape=out.shape)
-            last_id = label_plane(of_class, own, rules, most_px, last_id)
+        with room_for(out.shape, np.int64, folder) as own:
+            last_id = label_plane(of_class, own, rules, most_px, last_id, folder)
             for box in blocks_of(out.shape, isqrt(most_px)):
                 there, before = read(box), out[box]
                 free = (own[box] > 0) & ((there == value) | (there == 0)) & (before == 0)
@@ -123,11 +132,12 @@ class _Plane:
     rules: CellRules
     most_px: int
     side: int
+    folder: Path | None
 
     def read_mask(self) -> int:
         """Read what is foreground; its number of pixels."""
         for box in self.blocks:
-            self.mask[box] = self.read(box)[0] >= self.rules.threshold
+            self.mask[box] = np.asarray(self.read(box)[0], np.float32) >= self.rules.threshold
         return sum(int(np.count_nonzero(self.mask[box])) for box in self.blocks)
 
     def label(self, out: Plane, last_id: int) -> int:
@@ -139,12 +149,13 @@ class _Plane:
         whole = fitting(components, margin, self.most_px, out.shape)
         windows = list(windows_of(components, whole, margin, self.most_px, self.side, out.shape))
         crossing = None if whole.all() else self._cross(margin, 2 * radius_of(area))
-        with tempfile.TemporaryFile(prefix="annotrain-") as file:
+        with queue_in(self.folder) as queue:
             find = partial(self._find, sigma)
             if self.rules.area is None:
-                area = typical_area(np.concatenate(list(self._pieces(windows, crossing, find, area, file))))
-                file.seek(0)
-                find = partial(_next_of, file)
+                pieces = np.concatenate(list(self._pieces(windows, crossing, find, area, queue)))
+                area = typical_area(pieces) if len(pieces) else area
+                queue.rewind()
+                find = partial(_next_of, queue)
             for window in windows:
                 labels = self._choose(window.box, find(window.box), area)
                 last_id = _write(out, window.box, labels, self._owned(window), last_id)
@@ -196,16 +207,16 @@ class _Plane:
         return window.owned(np.array(self.mask[window.box]), self.mask.shape[1])
 
     def _pieces(
-        self, windows: list[Window], crossing: Crossing | None, find: Find, area: float, file: IO[bytes]
+        self, windows: list[Window], crossing: Crossing | None, find: Find, area: float, queue: Queue
     ) -> Iterator[Ints]:
-        """Areas of what the foreground falls into; the basins are kept in a file, to be read again in this order."""
+        """Areas of what the foreground falls into; the basins are kept, to be asked for again in this order."""
         for window in windows:
             basins = find(window.box)
-            pickle.dump(basins, file, pickle.HIGHEST_PROTOCOL)
+            queue.put(basins)
             yield _areas(basins, basins.labels[self._owned(window)], area)
         for box, inner, ours in crossing.cores() if crossing else ():
             basins = find(box)
-            pickle.dump(basins, file, pickle.HIGHEST_PROTOCOL)
+            queue.put(basins)
             yield _areas(basins, basins.labels[inner][ours], area)
 
 
@@ -219,17 +230,17 @@ def reach(sigma: float) -> int:
     return ceil(support * (1 + 2**0.5)) + 3
 
 
-def _next_of(file: IO[bytes], _: Box) -> Basins:
-    found: Basins = pickle.load(file)
+def _next_of(queue: Queue, _: Box) -> Basins:
+    found: Basins = queue.take()
     return found
 
 
 def _areas(basins: Basins, here: Labels, area: float) -> Ints:
-    """Pixels of the pieces that these basins make up."""
-    areas = piece_areas(basins, area)
-    meant = np.zeros(len(areas), bool)
-    meant[here] = True
-    return areas[meant]
+    """Pixels of the pieces of which at least half are here; `here` are the basins of our own pixels."""
+    pieces = pieces_of(basins, area)
+    areas, ours = basins.areas_of(pieces), np.bincount(pieces[here.ravel()], minlength=len(pieces))
+    areas[0] = 0  # the outside
+    return areas[(areas > 0) & (2 * ours >= areas)]
 
 
 def _write(out: Plane, box: Box, labels: Labels, own: Mask, last_id: int) -> int:
@@ -240,5 +251,5 @@ def _write(out: Plane, box: Box, labels: Labels, own: Mask, last_id: int) -> int
     n = int(there.sum())
     if n:
         ids = np.cumsum(there) + last_id
-        out[box] = np.where(ours, ids[labels], out[box])
+        out[box] = np.where(ours, ids[labels], out[box].astype(np.int64))
     return last_id + n
