@@ -150,6 +150,7 @@ def publish(
     unknown = {
         "cell_diameter_px": None,
         "cell_diameters_px": diameters,
+        "threshold": None,
         "min_size_px": None,
         "pixel_um": {},
         "released": (),

@@ -99,11 +99,14 @@ class Checkpoint(Event):
         The model that is kept, on the CPU: its weights from `training.fit`, a whole `net.model.Model` from `api`.
     state
         What is needed to go on training (`training.state.TrainingState`).
+    threshold
+        Of a model of cells: least probability of a cell that fits the annotation best; None before it is looked for.
     """
 
     step: int
     model: Any
     state: Any
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,8 @@ def _with_cards(plan: Plan) -> Generator[Event]:
                 scores = {"validation_iou": round(event.score, 4), "validation_step": event.step}
             elif isinstance(event, Checkpoint):
                 progress = {"steps": event.state.step, "seconds": round(event.state.seconds, 1)}
-                model = Model(_with_provenance(card, **progress, **scores), event.model)
+                known = card.model_copy(update={"threshold": event.threshold})
+                model = Model(_with_provenance(known, **progress, **scores), event.model)
                 event = Checkpoint(event.step, model, event.state)
             yield event
     yield Done(model)

@@ -71,7 +71,7 @@ def _rules_of_cells(card: Card, spec: CellsSpec, diameter_px: float | None) -> C
         least = spec.min_size_px
     elif least and theirs and ours:
         least *= (ours / theirs) ** 2
-    threshold = threshold_of(spec.threshold, bool(card.distances))
+    threshold = threshold_of(card.threshold if spec.threshold is None else spec.threshold, bool(card.distances))
     return CellRules(least, ours, spec.smoothing_px, spec.largest_hole_px, threshold)
 
 

@@ -32,6 +32,8 @@ class Card(Spec):
         Smallest and largest usual diameter of the cells it has seen, in pixels of the images; None when not known.
     scale
         Pixels the network sees for one of the images.
+    threshold
+        Least probability that counts as a cell; None: the usual one.
     min_size_px
         Predicted cells smaller than this are dropped; None: chosen from what is found.
     anchor
@@ -59,6 +61,7 @@ class Card(Spec):
     cell_diameter_px: float | None = None
     cell_diameters_px: tuple[float, float] | None = None
     scale: float = Field(default=1.0, gt=0, le=100)
+    threshold: float | None = Field(default=None, gt=0, lt=1)
     min_size_px: int | None = 0
     anchor: str | None = None
     anchor_digest: str = ""

@@ -19,6 +19,7 @@ from napari_annotrain.training.kept import Kept
 from napari_annotrain.training.learner import Learner, prepare
 from napari_annotrain.training.parts import choose_parts
 from napari_annotrain.training.state import TrainingState, Weights, copy_optimiser, copy_weights
+from napari_annotrain.training.threshold import choose_threshold
 
 #: With a limit in steps, validation comes every so many steps, so that a resumed run validates at the same ones.
 STEPS_BETWEEN_VALIDATIONS = 25
@@ -26,6 +27,8 @@ STEPS_BETWEEN_VALIDATIONS = 25
 VALIDATION_SHARE = 0.05
 SECONDS_BETWEEN_VALIDATIONS = 2.0
 SECONDS_BETWEEN_CHECKPOINTS = 2.0
+#: The threshold of cells takes as long as a validation, and is looked for so often and at the end.
+SECONDS_BETWEEN_THRESHOLDS = 10.0
 #: A shipped model is compared with what is annotated in so many batches.
 BATCHES_OF_AGREEMENT = 2
 
@@ -41,6 +44,8 @@ class _Progress:
     validated: float = 0.0
     validation_cost: float = 0.0
     checkpointed: float = -1e9
+    threshold: float | None = None
+    threshold_found: float = 0.0
 
     def fraction(self, step: int) -> float:
         """How much of the limit is used up; steps win over seconds where both are given."""
@@ -94,6 +99,7 @@ def fit(
     free = free_memory(learner.device)
     learner.parts = choose_parts(net, learner.n_weights, patch, spec.batch, learner.precision, free)
     held_out = validate.collect(dataset, geometry(net), net.padding == "same")
+    annotated = _annotated_cells(dataset, net)
     precision = str(learner.precision).removeprefix("torch.")
     yield Started("training", spec.steps, spec.seconds, describe(learner.device), precision)
     yield from (Note(text) for text in dataset.notes)
@@ -119,11 +125,11 @@ def fit(
             if held_out is not None and progress.validation_is_due(learner.step):
                 yield _validate(learner, progress, held_out)
             if progress.seconds - progress.checkpointed >= SECONDS_BETWEEN_CHECKPOINTS:
-                yield _checkpoint(learner, progress)
+                yield _checkpoint(learner, progress, annotated)
     scheduled = progress.kept  # a resumed run must not see the extra validation at this run's end
     if held_out is not None and progress.validated_step != learner.step:
         yield _validate(learner, progress, held_out)
-    yield _checkpoint(learner, progress, scheduled)
+    yield _checkpoint(learner, progress, annotated, scheduled)
 
 
 def _agreement(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, n_classes: int) -> float:
@@ -151,7 +157,33 @@ def _validate(learner: Learner, progress: _Progress, held_out: validate.Validati
     return Validated(learner.step, score, loss, progress.seconds, kept)
 
 
-def _checkpoint(learner: Learner, progress: _Progress, scheduled: Kept | None = None) -> Checkpoint:
+def _annotated_cells(dataset: AnnotatedDataset, net: NetSpec) -> validate.ValidationSet | None:
+    """Blocks of what is annotated, for the threshold of cells; None where the target is another one."""
+    if not dataset.distances:
+        return None
+    return validate.collect(dataset, geometry(net), net.padding == "same", everywhere=True)
+
+
+def _find_threshold(learner: Learner, progress: _Progress, annotated: validate.ValidationSet) -> None:
+    began = time.perf_counter()
+    network = copy.deepcopy(learner.average)
+    network.load_state_dict(learner.result().state_dict() if progress.kept.weights is None else progress.kept.weights)
+    batch = -(-progress.spec.batch // learner.parts)
+    progress.threshold = choose_threshold(network, annotated, learner.device, learner.precision, batch)
+    progress.seconds += time.perf_counter() - began
+    progress.threshold_found = progress.seconds
+
+
+def _checkpoint(
+    learner: Learner,
+    progress: _Progress,
+    annotated: validate.ValidationSet | None,
+    scheduled: Kept | None = None,
+) -> Checkpoint:
+    """What is kept; `scheduled`, of the last one, is what a resumed run should know of."""
+    due = scheduled is not None or progress.seconds - progress.threshold_found >= SECONDS_BETWEEN_THRESHOLDS
+    if annotated is not None and due:
+        _find_threshold(learner, progress, annotated)
     progress.checkpointed = progress.seconds
     to_go_on = scheduled or progress.kept
     state = TrainingState(
@@ -165,7 +197,7 @@ def _checkpoint(learner: Learner, progress: _Progress, scheduled: Kept | None = 
         to_go_on.highest,
     )
     given = copy_weights(learner.result()) if progress.kept.weights is None else progress.kept.weights
-    return Checkpoint(learner.step, given, state)
+    return Checkpoint(learner.step, given, state, progress.threshold)
 
 
 def _in_parts(learner: Learner, spec: TrainSpec) -> str:
