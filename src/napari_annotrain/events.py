@@ -164,6 +164,11 @@ class Computed(Event):
 
 
 @dataclass(frozen=True)
+class Completing(Event):
+    """All pieces of a result are on the disk; what lets others read it fast (smaller levels) is being added."""
+
+
+@dataclass(frozen=True)
 class Failed(Event):
     """The run ended in an exception; the last event of its stream.
 

@@ -121,11 +121,11 @@ class FakeEngine:
     class KeptPlanes:
         gave_up = False
 
-    def iter_on_cluster(self, model, stack, *, spec, normalisation):
+    def iter_on_cluster(self, model, stack, *, spec, normalisation, finished=None):
         self.calls.append(("cluster", stack, {"spec": spec}))
         yield from self.iter_prediction(model, stack, spec=spec, region=None, normalisation=normalisation)
 
-    def iter_prediction(self, model, stack, *, spec, region, normalisation, kept=None, focus=None):
+    def iter_prediction(self, model, stack, *, spec, region, normalisation, kept=None, finished=None, focus=None):
         self.calls.append(("predict", stack, {"region": region, "spec": spec}))
         assert normalisation == stack.name
         kind, dtype, channels = self.output_of(model, spec.output)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QStyle, QStyleOptionComboBox
 
-from napari_annotrain._napari import runs
+from napari_annotrain._napari import one_image
+from napari_annotrain._napari.telling import Telling
 
 pytestmark = pytest.mark.gui
 
@@ -146,7 +147,7 @@ def test_whatever_fails_at_the_end_of_a_run_the_buttons_come_back(lab, monkeypat
     lab.train()
     assert "no luck" in lab.status
     assert not grey(lab)
-    monkeypatch.setattr(lab.controller.predict, "_show_end", lambda complete: broken())
+    monkeypatch.setattr(Telling, "_show_end", lambda self, complete: broken())
     lab.click("predict_slice_button")
     lab.idle()
     assert "no luck" in lab.status
@@ -283,7 +284,7 @@ def test_memory_reaches_the_engine(lab):
 
 
 def test_measuring_a_large_image_is_said_and_then_what_was_said_before(lab, monkeypatch):
-    monkeypatch.setattr(runs, "LARGE_IMAGE", 0)
+    monkeypatch.setattr(one_image, "LARGE_IMAGE", 0)
     said = []
     lab.annotate()
     lab.controller.session.events.status.connect(said.append)

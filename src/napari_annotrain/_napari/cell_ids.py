@@ -36,8 +36,13 @@ class CellIds:
     def __init__(self) -> None:
         self._patches: list[Patch] = []
 
+    def take_over(self, canvas: Any, top: int) -> None:
+        """All of the canvas holds the cells of one run, whose ids reach up to `top`."""
+        t, z, y, x = (slice(0, n) for n in canvas.shape)
+        self._patches = [Patch((t, z, y, x), 0, top)] if top else []
+
     @contextmanager
-    def writing(self, canvas: npt.NDArray[Any], region: Region | None) -> Iterator[Write]:
+    def writing(self, canvas: Any, region: Region | None) -> Iterator[Write]:
         """Write the cells of one run, box by box; (T, Z, Y, X) both, None for the whole canvas.
 
         What the run did not come to keeps its cells; their ids are lifted in turn where they have been given again.
@@ -62,13 +67,14 @@ class CellIds:
             for patch in left:
                 self._patches.append(self._lifted(canvas, patch, left))
 
-    def _lifted(self, canvas: npt.NDArray[Any], patch: Patch, left: list[Patch]) -> Patch:
+    def _lifted(self, canvas: Any, patch: Patch, left: list[Patch]) -> Patch:
         """A patch with ids of its own: its old ones, or higher ones where those were given again."""
         if not any(one.below < patch.top and patch.below < one.top for one in self._patches):
             return patch
         lift = max(_highest(self._patches), _highest(left)) - patch.below
         part = canvas[patch.box]
         part[(part > patch.below) & (part <= patch.top)] += lift
+        canvas[patch.box] = part  # which was read from the disk, perhaps
         return Patch(patch.box, patch.below + lift, patch.top + lift)
 
 

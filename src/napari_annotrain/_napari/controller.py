@@ -93,6 +93,7 @@ class Controller:
         self.lane.close(CLOSING_SECONDS)
         self.predict.wait_no_longer()
         self.predict.close_sink()
+        self.predict.veils.close()
         self.borders.close(CLOSING_SECONDS)
         if self._loading is not None:
             self._loading.mute()
@@ -223,6 +224,7 @@ class Controller:
         self.panel.image.image_combo.set_items([(la.name, la) for la in images], prefer=newest)
         self._offer_annotations()
         self.paint.colour()
+        self.predict.veils.tidy_soon()
         self.panel.image.set_training([(la.name, la, ticked) for la, ticked in self.roster.candidates()])
         self.refresh()
 

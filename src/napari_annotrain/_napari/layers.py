@@ -95,6 +95,32 @@ def placement(layer: Image, axes: str) -> dict[str, Any]:
     return place
 
 
+def with_leading(place: dict[str, Any]) -> dict[str, Any]:
+    """Placement of an array with one more axis in front (the classes of probabilities)."""
+    n = len(place["scale"]) + 1
+    rotate, affine = np.eye(n), np.eye(n + 1)
+    rotate[1:, 1:] = place["rotate"]
+    affine[1:, 1:] = place["affine"]
+    return {
+        "scale": np.concatenate([[1.0], place["scale"]]),
+        "translate": np.concatenate([[0.0], place["translate"]]),
+        "rotate": rotate,
+        "shear": np.concatenate([np.zeros(n - 1), place["shear"]]),
+        "affine": affine,
+        "units": ("pixel", *place["units"]),
+        "axis_labels": ("class", *place["axis_labels"]),
+    }
+
+
+def result_layer(image: Image, axes: str, data: Any, kind: str) -> Any:
+    """A layer for predictions over an image; probabilities have one more axis in front."""
+    name, place = f"{image.name} prediction", placement(image, axes)
+    if kind != "probabilities":
+        return Labels(data, name=name, opacity=0.5, metadata={"annotrain": ""}, **place)
+    look = {"contrast_limits": (0, 1), "colormap": "magma", "blending": "additive"}
+    return Image(data, name=name, metadata={"annotrain": kind}, **look, **with_leading(place))
+
+
 def border_layer(image: Image, axes: str, blank: Any, w0: float) -> Image:
     """A layer for border weights over an image, which are seen through all paint and nowhere else."""
     return Image(

@@ -1,17 +1,24 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_annotrain._napari import engine
 from napari_annotrain._napari.focus import Focus
 from napari_annotrain._napari.pieces import Piece
 from napari_annotrain._napari.view import region_of
-from napari_annotrain._qt.predict import IMAGES, SLICE, STACK
+from napari_annotrain._qt.predict import IMAGES, SLICE, STACK, VIEW
+from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.specs import PredictSpec
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
+
+#: A result that takes more than this share of the memory a prediction may use grows on the disk: tiles take the rest.
+SHARE = 0.5
 
 
 @dataclass
@@ -26,8 +33,12 @@ class Order:
         Those of the layers that are new.
     left_out
         Which images cannot be predicted, and why, in sentences.
+    images
+        Those of the pieces.
     image
-        The first of the images.
+        The first of all images.
+    veiled
+        Whether what is not predicted yet is shown as such.
     """
 
     what: str
@@ -35,13 +46,27 @@ class Order:
     layers: list[Any] = field(default_factory=list)
     made: list[Any] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    images: list[Any] = field(default_factory=list)
     image: Any = None
+    veiled: bool = False
 
     def still_in(self, layers: Iterable[Any]) -> "Order":
         """What of it has its layer still."""
         there = {id(layer) for layer in layers}
-        pairs = [(p, la) for p, la in zip(self.pieces, self.layers, strict=True) if id(la) in there]
-        return replace(self, pieces=[p for p, _ in pairs], layers=[la for _, la in pairs], made=[], left_out=[])
+        kept = [i for i, layer in enumerate(self.layers) if id(layer) in there]
+        return replace(
+            self,
+            pieces=[self.pieces[i] for i in kept],
+            layers=[self.layers[i] for i in kept],
+            images=[self.images[i] for i in kept],
+            made=[],
+            left_out=[],
+            veiled=False,
+        )
+
+    def goes_on(self, model: Any, spec: PredictSpec) -> bool:
+        """Whether an interrupted run has finished some of it."""
+        return any(p.reached.finished(p.asked(model, spec)).pieces for p in self.pieces if p.lasting)
 
     def look_away(self) -> None:
         """Follow no longer where somebody looks."""
@@ -60,7 +85,7 @@ def order(controller: "Controller", what: str, model: Any, spec: PredictSpec) ->
     """
     chosen = [controller.image] if controller.image is not None else []
     images = controller.roster.images() if what == IMAGES else chosen
-    made = Order(what, image=next(iter(images), None))
+    made = Order(what, image=next(iter(images), None), veiled=what != VIEW)
     for image in images:
         try:
             _add(controller, made, image, model, spec)
@@ -82,9 +107,21 @@ def _add(controller: "Controller", made: Order, image: Any, model: Any, spec: Pr
     if seen is None and not everything:
         raise AnnotrainError(f"Nothing of {image.name} is in view: press Home to see all of it.")
     before = list(roster.viewer.layers)
-    layer, canvas = roster.canvas(image, *engine.load().output_of(model, spec.output))
+    kind, dtype, channels = engine.load().output_of(model, spec.output)
+    on_disk = _too_large(stack, dtype, channels, spec) if everything else None
+    if on_disk:
+        dtype = engine.load().type_stored(model, stack, spec)
+    layer, canvas = roster.canvas(image, kind, dtype, channels, on_disk)
     if not any(layer is one for one in before):
         made.made.append(layer)
     made.layers.append(layer)
+    made.images.append(image)
     focus = Focus(roster.viewer, image, roster.axes(image)) if everything else lambda: None
-    made.pieces.append(Piece(stack, seen, canvas, roster.measured(image), roster.ids(layer), focus))
+    known = roster.known(layer)
+    # a slice of cells is one piece, done or not
+    lasting = everything or (made.what == SLICE and kind != "cells")
+    made.pieces.append(Piece(stack, seen, canvas, roster.measured(image), known.ids, focus, known.reached, lasting))
+
+
+def _too_large(stack: Stack, dtype: np.dtype[Any], channels: int, spec: PredictSpec) -> bool:
+    return prod(stack.label_shape) * max(channels, 1) * dtype.itemsize > SHARE * spec.memory

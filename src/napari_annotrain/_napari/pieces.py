@@ -5,8 +5,11 @@ from typing import Any
 import numpy.typing as npt
 
 from napari_annotrain._napari.cell_ids import CellIds
+from napari_annotrain._napari.growing import Growing
+from napari_annotrain._napari.reached import Asked, Reached
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.events import Region
+from napari_annotrain.specs import PredictSpec
 
 
 @dataclass
@@ -38,19 +41,36 @@ class Piece:
     region
         The part that is wanted; None for everything.
     canvas
-        Where the result is written, by the worker: (T, Z, Y, X), or (K, T, Z, Y, X) for probabilities.
+        Where the result is written, by the worker: (T, Z, Y, X), or (K, T, Z, Y, X) for probabilities. A `Growing` one
+        is too large for the memory; all of it is written to the disk instead.
     ids
         What is known of the ids in the canvas; used for cells only.
     focus
         Where somebody looks, (t, z, y, x) in pixels; None where that does not matter.
+    reached
+        What interrupted runs have finished of the canvas.
+    lasting
+        Whether this run is gone on with when it was interrupted.
     """
 
     stack: Stack
     region: Region | None
-    canvas: npt.NDArray[Any] = field(repr=False)
+    canvas: npt.NDArray[Any] | Growing = field(repr=False)
     measured: Measured = field(repr=False, default_factory=Measured)
     ids: CellIds = field(repr=False, default_factory=CellIds)
     focus: Callable[[], Any] = field(repr=False, default=lambda: None)
+    reached: Reached = field(repr=False, default_factory=Reached)
+    lasting: bool = False
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the result grows on the disk."""
+        return self.region is None and isinstance(self.canvas, Growing)
+
+    def asked(self, model: Any, spec: PredictSpec) -> Asked:
+        """What makes it the same prediction as another one."""
+        stack = self.stack
+        return Asked(model, stack.array, stack.axes, stack.pixel_um, self.region, spec)
 
 
 def _how_measured(model: Any) -> Any:

@@ -1,17 +1,20 @@
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari import engine
 from napari_annotrain._napari.order import Order, order
 from napari_annotrain._napari.predict_settings import PredictSettings, is_cells
 from napari_annotrain._napari.progress import WORDS, Progress
-from napari_annotrain._napari.run_events import Advanced, LeftOut
+from napari_annotrain._napari.run_events import Advanced, Found, LeftOut
 from napari_annotrain._napari.runs import prediction
 from napari_annotrain._napari.sink import Sink
+from napari_annotrain._napari.telling import Telling
+from napari_annotrain._napari.veils import Veils
 from napari_annotrain._napari.view import is_inside, region_of
 from napari_annotrain._qt.lane import Run
 from napari_annotrain._qt.predict import VIEW
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Event, Note
+from napari_annotrain.events import Event, Region
 from napari_annotrain.session import why_not_predict
 
 if TYPE_CHECKING:
@@ -28,12 +31,12 @@ class PredictFlow(PredictSettings):
     def __init__(self, controller: "Controller") -> None:
         super().__init__(controller)
         self.under_way = False  # quietly or not
+        self.veils = Veils(controller.roster)
         self._sink: Sink | None = None
         self._progress = Progress(VIEW, [])
         self._order = Order(VIEW)
-        self._speaks = False  # a button was pressed, so that the status line tells of it
+        self._telling = Telling(controller, self._progress)
         self._cancelled = False
-        self._measuring = self._status = ""  # what the status line says while it measures, and what it said before
 
     # -- commands -----------------------------------------------------------------------------------------------
 
@@ -58,8 +61,10 @@ class PredictFlow(PredictSettings):
         if not self.may_start():
             return
         assert c.session.model is not None
-        wanted = order(c, what, c.session.model.model, c.session.predict)
-        self._kept = engine.load().KeptPlanes()  # the image may have changed meanwhile
+        model, spec = c.session.model.model, c.session.predict
+        wanted = order(c, what, model, spec)
+        if not wanted.goes_on(model, spec):
+            self._kept = engine.load().KeptPlanes()  # the image may have changed meanwhile
         c.session.activity = "predicting"
         self._run(wanted, speaks=True)
 
@@ -160,43 +165,30 @@ class PredictFlow(PredictSettings):
     def _begin(self, wanted: Order, speaks: bool) -> None:
         self.close_sink()
         self.under_way, self._cancelled = True, False
-        self._order, self._speaks = wanted, speaks
-        if speaks:
+        self._order = wanted
+        if speaks:  # a button was pressed, so that the status line tells of it
             self._c.say(f"Predicting {WORDS[wanted.what]} ...")
         self._progress = Progress(wanted.what, wanted.left_out)
-        self._sink = Sink(wanted.layers)
-        if self._c.panel is not None:
-            self._c.panel.predict.set_progress(0, 1, "")
+        self._telling = Telling(self._c, self._progress, speaks)
+        self._sink = Sink(wanted.layers, self.veils.begin(wanted))
+        self._telling.begin()
 
     def _on_event(self, event: Event) -> None:
-        c = self._c
         self._progress.take(event)
-        self._say_measuring()
+        self._telling.take(event)
         match event:
             case Advanced():
-                if self._sink is not None:
-                    self._sink.mark(event.piece)
-                self._show_progress()
-            case Note() if self._speaks:
-                c.say(event.text)
+                self._show(event.piece, () if event.region is None else (event.region,))
+            case Found():
+                self._show(event.piece, event.regions)
             case LeftOut() if self._order.layers[event.piece] in self._order.made:  # it would only show zeros
-                c.roster.take_back(self._order.layers[event.piece])
+                self.veils.remove(self._order.images[event.piece])
+                self._c.roster.take_back(self._order.layers[event.piece])
 
-    def _say_measuring(self) -> None:
-        """Say so while the intensity range is measured, and afterwards what the status line said before."""
-        name, status = self._progress.measuring, self._c.session.status
-        if name:
-            self._status, self._measuring = status, f"Measuring the intensity range of {name} ..."
-            self._c.say(self._measuring)
-        elif self._measuring and status == self._measuring:
-            self._c.say(self._status)
-            self._measuring = ""
-
-    def _show_progress(self) -> None:
-        panel, words = self._c.panel, self._progress.words()
-        if panel is not None:
-            panel.predict.set_progress(*self._progress.bar(), words)
-            panel.set_summary("Predict", f"{self._progress.what}: {words}")
+    def _show(self, piece: int, regions: Collection[Region]) -> None:
+        self.veils.lift(self._order.images[piece], regions)
+        if self._sink is not None:
+            self._sink.mark(piece)
 
     def close_sink(self) -> None:
         """Redraw once more, stop redrawing and following the view."""
@@ -207,19 +199,15 @@ class PredictFlow(PredictSettings):
             self._sink = None
 
     def _on_end(self, stopped: bool, seen: tuple[Any, ...], asked: bool) -> None:
-        failed = self._progress.failed
-        complete = not stopped and not failed
+        complete = not stopped and not self._progress.failed
         try:
             self.close_sink()
+            self.veils.end(self._order, complete)
             if complete:
                 self._last = (self._order, seen[1]) if is_cells(seen[1], seen[2]) else None
             if complete and self._progress.what == VIEW:
                 self._seen = seen
-            if failed:
-                self._c.say(failed, problem=True)
-            elif self._speaks or self._cancelled:
-                self._c.say(self._progress.closing_words(stopped))
-            self._show_end(complete)
+            self._telling.end(stopped, self._cancelled)
         finally:
             if asked:
                 self.idle()
@@ -239,13 +227,3 @@ class PredictFlow(PredictSettings):
         """What was asked for was cancelled before it began."""
         self._c.say("Cancelled before it began.")
         self.idle()
-
-    def _show_end(self, complete: bool) -> None:
-        panel = self._c.panel
-        if panel is None:
-            return
-        words = "done" if complete else "failed" if self._progress.failed else "stopped"
-        panel.set_summary("Predict", f"{self._progress.what}: {words}")
-        bar = panel.predict.progress_bar
-        done, total = (1, 1) if complete else (bar.value(), bar.maximum())
-        panel.predict.set_progress(done, total, words)

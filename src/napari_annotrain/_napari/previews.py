@@ -61,8 +61,11 @@ class Previews:
         """Read one event of the training."""
         match event:
             case Advanced() if self._order is not None:
+                veils = self._c.predict.veils
                 if self._sink is None:
-                    self._sink = Sink(self._order.layers)
+                    self._sink = Sink(self._order.layers, veils.begin(self._order))
+                if event.region is not None:
+                    veils.lift(self._order.images[event.piece], [event.region])
                 self._sink.mark(event.piece)
             case Previewed():
                 self.close()

@@ -1,9 +1,9 @@
 import time
 
-from napari_annotrain._napari.run_events import Advanced, LeftOut, Measuring
+from napari_annotrain._napari.run_events import Advanced, Found, LeftOut, Measuring
 from napari_annotrain._qt.layout import duration, time_left
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK, VIEW
-from napari_annotrain.events import Event, Failed, Note, Started
+from napari_annotrain.events import Completing, Event, Failed, Note, Started
 
 WORDS = {VIEW: "what you see", SLICE: "this slice", STACK: "the whole stack", IMAGES: "all images"}
 #: Steps of the progress bar over several images, which may differ in size.
@@ -27,7 +27,10 @@ class Progress:
         self.reached: Advanced | None = None
         self._started = time.monotonic()
         self._computing = False
+        self._before = 0  # where the bar stood when the first tile of this run was computed
         self._note = ""
+        self._found: list[Found] = []
+        self._wrote = False  # any piece, so that there is something to go on from
         self._left_out = list(left_out)
 
     def take(self, event: Event) -> None:
@@ -40,7 +43,13 @@ class Progress:
             case Started() if not self._computing:  # each of several images says so
                 self._computing, self._started = True, time.monotonic()
             case Advanced():
-                self.reached = event
+                first, self.reached = self.reached is None, event
+                self._wrote = self._wrote or event.region is not None
+                if first and any(found.regions for found in self._found):
+                    self._before = self._position(event, event.done - 1)
+            case Found():
+                self._found.append(event)
+                self._wrote = self._wrote or bool(event.regions)
             case Note():
                 self._note = event.text
             case LeftOut():
@@ -53,9 +62,11 @@ class Progress:
         event = self.reached
         if event is None:
             return 0, 1
-        if event.pieces == 1:
-            return event.done, event.total
-        return round(STEPS * (event.piece + event.done / event.total) / event.pieces), STEPS
+        return self._position(event, event.done), event.total if event.pieces == 1 else STEPS
+
+    @staticmethod
+    def _position(event: Advanced, done: int) -> int:
+        return done if event.pieces == 1 else round(STEPS * (event.piece + done / event.total) / event.pieces)
 
     def words(self) -> str:
         """Such as "3 of 40 · 2 min left"."""
@@ -67,18 +78,46 @@ class Progress:
             words = f"image {event.piece + 1} of {event.pieces}"
         done, total = self.bar()
         elapsed = time.monotonic() - self._started
-        if 0 < done < total and elapsed > 1:
-            words += f" · {time_left(elapsed / done * (total - done))}"
+        if self._before < done < total and elapsed > 1:
+            words += f" · {time_left(elapsed / (done - self._before) * (total - done))}"
         return words
+
+    def saying(self, event: Event) -> str:
+        """What the status line says of an event; empty where nothing."""
+        match event:
+            case Note():
+                return event.text
+            case Found() if event.words or event.place:
+                return (event.words or f"Predicting {WORDS[self.what]} ...") + self._place()
+            case Completing():
+                return "All of it is predicted: smaller levels for overviews are being added ..."
+        return ""
 
     def closing_words(self, stopped: bool) -> str:
         """One line about what came of it."""
         event = self.reached
         if stopped:
             amount = f" ({event.done:,} of {event.total:,})" if event is not None else ""
-            return f"Cancelled: what was predicted{amount} stays."
+            return f"Cancelled: what was predicted{amount} stays.{self._goes_on()}{self._place()}"
+        what = WORDS[self.what]
+        if event is None and self._found and all(found.complete for found in self._found):
+            were = "were" if self.what == IMAGES else "was"
+            return " ".join([f"{what[0].upper()}{what[1:]} {were} predicted before.{self._place()}", *self._left_out])
         n_cells = event.n_cells if event is not None else None
         found = "" if n_cells is None else f": {n_cells:,} cell{'' if n_cells == 1 else 's'}"
         took = duration(time.monotonic() - self._started)
-        parts = [f"Predicted {WORDS[self.what]} in {took}{found}.", self._note, *self._left_out]
+        parts = [f"Predicted {what} in {took}{found}.{self._place()}", self._note, *self._left_out]
         return " ".join(part for part in parts if part)
+
+    def failed_words(self) -> str:
+        """Why it failed, and what is left of it."""
+        return self.failed + self._goes_on()
+
+    def _goes_on(self) -> str:
+        return " The same button goes on from there." if self._wrote and self.what != VIEW else ""
+
+    def _place(self) -> str:
+        places = [found.place for found in self._found if found.place is not None]
+        if not places:
+            return ""
+        return f" It is kept in {places[0] if len(places) == 1 else places[0].parent}."

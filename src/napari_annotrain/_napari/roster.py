@@ -7,9 +7,11 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_annotrain._napari import layers
 from napari_annotrain._napari.arrays import as_tzyx, empty
-from napari_annotrain._napari.cell_ids import CellIds
 from napari_annotrain._napari.colours import set_colours
+from napari_annotrain._napari.growing import Growing
+from napari_annotrain._napari.layer_array import LayerArray
 from napari_annotrain._napari.pieces import Measured
+from napari_annotrain._napari.results import Result, fits
 from napari_annotrain.axes import parse_axes
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
@@ -30,7 +32,7 @@ class Roster:
         self._made: WeakKeyDictionary[Image, dict[str, ReferenceType[Any]]] = WeakKeyDictionary()
         self._measured: WeakKeyDictionary[Image, Measured] = WeakKeyDictionary()
         self._coloured: WeakKeyDictionary[Labels, bool] = WeakKeyDictionary()  # as single cells, or not
-        self._results: WeakKeyDictionary[Any, CellIds] = WeakKeyDictionary()  # the predictions made here
+        self._results: WeakKeyDictionary[Any, Result] = WeakKeyDictionary()  # the predictions made here
         self._left_out: WeakSet[Image] = WeakSet()
         self.blank: WeakSet[Labels] = WeakSet()  # made here and empty then: nothing to count
 
@@ -77,9 +79,9 @@ class Roster:
         """The layer an image's prediction is shown on, made here; another one of that name is the user's own."""
         return self._remembered("prediction", image)
 
-    def ids(self, result: Any) -> CellIds:
-        """What is known of the ids of cells in a prediction layer."""
-        return self._results.setdefault(result, CellIds())
+    def known(self, result: Any) -> Result:
+        """What is known of a prediction layer."""
+        return self._results.setdefault(result, Result())
 
     def borders(self, image: Image) -> Image | None:
         """The layer an image's border weights are shown on, as long as it fits."""
@@ -156,20 +158,23 @@ class Roster:
         self._remember("complete regions", image, layer)
         return layer
 
-    def canvas(self, image: Image, kind: str, dtype: Any, channels: int) -> tuple[Any, Any]:
-        """The prediction layer of an image, made or remade where needed, and its array as (..., T, Z, Y, X)."""
+    def canvas(
+        self, image: Image, kind: str, dtype: Any, channels: int, on_disk: bool | None = None
+    ) -> tuple[Any, Any]:
+        """The prediction layer of an image, made or remade where needed, and its array as (..., T, Z, Y, X).
+
+        Whether that grows on the disk; None: as the layer there is.
+        """
         axes = self.axes(image)
         own = layers.label_axes(image, axes)
         shape = layers.label_shape(image, axes)
-        shape = (channels, *shape) if kind == "probabilities" else shape
         layer = self.result(image)
-        wanted = Image if kind == "probabilities" else Labels
-        if not isinstance(layer, wanted) or layer.data.shape != shape or layer.data.dtype != dtype:
-            layer = self._new_result(image, layer, empty(shape, dtype), kind)
+        if not (layer is not None and fits(layer, self.known(layer), kind, dtype, channels, shape, on_disk)):
+            layer = self._new_result(image, layer, kind, dtype, channels, bool(on_disk))
         if kind != "probabilities" and layer.metadata.get("annotrain") != kind:
             set_colours(layer, kind == "cells", annotation=False)
             layer.metadata = {**layer.metadata, "annotrain": kind}
-        return layer, as_tzyx(layer.data, own)
+        return layer, self.known(layer).growing or as_tzyx(layer.data, own)
 
     def show_borders(self, image: Image, weights: Any, w0: float) -> Image:
         """Add a layer of border weights over all that belongs to an image; one that no longer fits goes."""
@@ -179,7 +184,7 @@ class Roster:
         layer = layers.border_layer(image, self.axes(image), weights, w0)
         below = (image, self.annotation(image), self.result(image))
         self._remember("border weights", image, layer)
-        self._insert(1 + max(self.viewer.layers.index(one) for one in below if one is not None), layer)
+        self.insert(1 + max(self.viewer.layers.index(one) for one in below if one is not None), layer)
         return layer
 
     def take_back(self, result: Any) -> None:
@@ -187,36 +192,38 @@ class Roster:
         if result in self._results and result in self.viewer.layers:
             self.viewer.layers.remove(result)
 
-    def _new_result(self, image: Image, old: Any, blank: Any, kind: str) -> Any:
-        viewer, place = self.viewer, layers.placement(image, self.axes(image))
-        index, opacity = viewer.layers.index(image) + 1, 0.5
+    def _new_result(self, image: Image, old: Any, kind: str, dtype: Any, channels: int, on_disk: bool) -> Any:
+        viewer, axes = self.viewer, self.axes(image)
+        index, lead = viewer.layers.index(image) + 1, (channels,) * (kind == "probabilities")
+        n_t, _, *zyx = self.stack(image).shape
+        growing = Growing((*lead, n_t, *zyx), dtype) if on_disk else None
+        if growing is None:
+            blank: Any = empty((*lead, *layers.label_shape(image, axes)), dtype)
+        else:
+            blank = LayerArray(growing, layers.label_axes(image, axes))
         if old is not None:
             index = viewer.layers.index(old)
             viewer.layers.remove(old)
-        name = f"{image.name} prediction"
-        if kind == "probabilities":
-            layer = Image(
-                blank, name=name, contrast_limits=(0, 1), colormap="magma", blending="additive", **with_leading(place)
-            )
-        else:
-            layer = Labels(blank, name=name, opacity=opacity, **place)
+        layer = layers.result_layer(image, axes, blank, kind)
+        layer.editable = growing is None
         self._remember("prediction", image, layer)
-        self._results[layer] = CellIds()
-        layer.metadata = {"annotrain": "probabilities" if kind == "probabilities" else ""}
+        self._results[layer] = Result(growing=growing)
         camera, dims = viewer.scene.camera, viewer.dims
         seen, n_dims = (camera.center, camera.zoom), dims.ndim
-        self._insert(index, layer)
+        self.insert(index, layer)
         if dims.ndim > n_dims:  # napari resets the view then; and of the classes, background is the least telling
             camera.center, camera.zoom = seen
             dims.set_current_step(0, 1)
         return layer
 
-    def _insert(self, index: int, layer: Any) -> None:
-        """Show a layer; whoever paints goes on painting."""
-        active = self.viewer.layers.selection.active
-        self.viewer.layers.insert(index, layer)
-        if active is not None and active in self.viewer.layers:
-            self.viewer.layers.selection.active = active
+    def insert(self, index: int, layer: Any) -> None:
+        """Show a layer; whoever paints goes on painting, and what is selected stays selected."""
+        listed = self.viewer.layers
+        selected, active = set(listed.selection), listed.selection.active
+        listed.insert(index, layer)
+        listed.selection = selected
+        if active is not None:
+            listed.selection.active = active
 
     def _remember(self, role: str, image: Image, layer: Any) -> None:
         self._made.setdefault(image, {})[role] = ref(layer)
@@ -235,20 +242,3 @@ class Roster:
 
     def _of_kind(self, kind: Any) -> Iterator[Any]:
         return (la for la in self.viewer.layers if isinstance(la, kind))
-
-
-def with_leading(place: dict[str, Any]) -> dict[str, Any]:
-    """Placement of an array with one more axis in front (the classes of probabilities)."""
-    n = len(place["scale"]) + 1
-    rotate, affine = np.eye(n), np.eye(n + 1)
-    rotate[1:, 1:] = place["rotate"]
-    affine[1:, 1:] = place["affine"]
-    return {
-        "scale": np.concatenate([[1.0], place["scale"]]),
-        "translate": np.concatenate([[0.0], place["translate"]]),
-        "rotate": rotate,
-        "shear": np.concatenate([np.zeros(n - 1), place["shear"]]),
-        "affine": affine,
-        "units": ("pixel", *place["units"]),
-        "axis_labels": ("class", *place["axis_labels"]),
-    }

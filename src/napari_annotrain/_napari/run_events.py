@@ -1,10 +1,11 @@
 """What the window's runs tell besides the events of the engine."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from napari_annotrain.data.border_map import BorderMap
-from napari_annotrain.events import Event
+from napari_annotrain.events import Event, Region
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Advanced(Event):
         Regions of this image finished, and in all.
     n_cells
         Different cells found in all images so far; None when single cells were not asked for.
+    region
+        What was written; None where a tile was computed whose result comes later.
     """
 
     piece: int
@@ -34,6 +37,33 @@ class Advanced(Event):
     done: int
     total: int
     n_cells: int | None
+    region: Region | None = None
+
+
+@dataclass(frozen=True)
+class Found(Event):
+    """What there is already of the result of one of several images.
+
+    Attributes
+    ----------
+    regions
+        What is finished of it.
+    words
+        That in a sentence; empty where it is nothing.
+    place
+        Where it is kept; None in the memory.
+    complete
+        Whether it is finished, and only shown.
+    n_cells
+        How many cells were found in it; None where that is not known.
+    """
+
+    piece: int
+    regions: Collection[Region] = field(repr=False)
+    words: str
+    place: Path | None = None
+    complete: bool = False
+    n_cells: int | None = 0
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,26 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from math import prod
+from contextlib import closing
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_annotrain._napari import colours, engine
-from napari_annotrain._napari.cell_ids import Write
+from napari_annotrain._napari.one_image import one_image
 from napari_annotrain._napari.pieces import Piece
-from napari_annotrain._napari.run_events import Advanced, LeftOut, Measuring, Previewed, Ready, Weighed
+from napari_annotrain._napari.run_events import Advanced, Found, LeftOut, Previewed, Ready, Weighed
 from napari_annotrain._qt.job import sentence
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.border_map import border_map
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Computed, Done, Event, Note, Region, Step, TileDone
+from napari_annotrain.events import BlockDone, Computed, Done, Event, Note, Region, Step, TileDone
 from napari_annotrain.specs import PredictSpec, Target, TrainSpec, WeightSpec
 
 log = logging.getLogger("napari_annotrain")
 #: A model, what it should predict, and how.
 Request = tuple[Any, Sequence[Piece], PredictSpec]
-#: Measuring the intensity range of more pixels takes long enough to be told.
-LARGE_IMAGE = 1 << 24
 
 
 def warm_up() -> Iterator[Event]:
@@ -101,6 +97,8 @@ def prediction(
     try:
         with closing(api.leave_a_core(_pieces(api, model, pieces, spec, kept), in_use)) as events:
             yield from events
+        for piece in pieces:
+            piece.reached.forget(piece.asked(model, spec))
         yield Done(None)
     finally:
         api.release_memory()
@@ -112,14 +110,17 @@ def _pieces(api: Any, model: Any, pieces: Sequence[Piece], spec: PredictSpec, ke
     for i, piece in enumerate(pieces):
         cells: set[int] = {0}  # of this image: every one starts again from 1
         try:
-            for event in _one_image(api, model, piece, spec, count, kept):
-                if not isinstance(event, TileDone | Computed):
+            for event in one_image(api, i, piece, model, spec, kept):
+                match event:
+                    case Found():
+                        n_cells, count = n_cells + (event.n_cells or 0), count and event.n_cells is not None
+                    case TileDone() if count:
+                        cells.update(np.unique(event.result).tolist())
+                if not isinstance(event, TileDone | BlockDone | Computed):
                     yield event
                     continue
-                if count and isinstance(event, TileDone):
-                    cells.update(np.unique(event.result).tolist())
                 found = n_cells + len(cells) - 1 if count else None
-                yield Advanced(i, len(pieces), event.done, event.total, found)
+                yield Advanced(i, len(pieces), event.done, event.total, found, _written(event))
         except AnnotrainError as error:
             n_failed += 1
             if n_failed == len(pieces):
@@ -128,36 +129,13 @@ def _pieces(api: Any, model: Any, pieces: Sequence[Piece], spec: PredictSpec, ke
         n_cells += len(cells) - 1
 
 
-def _one_image(api: Any, model: Any, piece: Piece, spec: PredictSpec, cells: bool, kept: Any) -> Iterator[Event]:
-    """Predict one image, and write; its events, without the last one."""
-    if prod(piece.stack.array.shape) > LARGE_IMAGE and not piece.measured.holds(model, piece.stack):
-        yield Measuring(piece.stack.name)
-    known = piece.measured.of(api, model, piece.stack)
-    if spec.scheduler and piece.region is None:
-        if kept is not None:
-            kept.gave_up = True  # what the network made of it stays with the workers
-        run = api.iter_on_cluster(model, piece.stack, spec=spec, normalisation=known)
-    else:
-        how = {"spec": spec, "normalisation": known, "kept": kept, "focus": piece.focus}
-        run = api.iter_prediction(model, piece.stack, region=piece.region, **how)
-    with _writing(piece, cells) as write, closing(run) as events:
-        for event in events:
-            if isinstance(event, TileDone):
-                write(event.write, event.result)
-            if not isinstance(event, Done):
-                yield event
-
-
-@contextmanager
-def _writing(piece: Piece, cells: bool) -> Iterator[Write]:
-    def write(box: Region, values: npt.NDArray[Any]) -> None:
-        piece.canvas[(..., *box)] = values
-
-    if not cells:
-        yield write
-        return
-    with piece.ids.writing(piece.canvas, piece.region) as write_cells:
-        yield write_cells
+def _written(event: TileDone | BlockDone | Computed) -> Region | None:
+    match event:
+        case TileDone():
+            return event.write
+        case BlockDone():
+            return event.block
+    return None
 
 
 def seam_check(model: Any, stack: Stack, spec: PredictSpec, t: int, z: int) -> Iterator[Event]:

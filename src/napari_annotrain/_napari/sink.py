@@ -1,5 +1,6 @@
 import time
 from collections.abc import Sequence
+from itertools import chain, zip_longest
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer
@@ -10,11 +11,14 @@ SHARE = 0.15
 
 
 class Sink(QObject):
-    """Redraws layers whose arrays a worker writes to: about 15 times a second, and more slowly where it is costly."""
+    """Redraws layers whose arrays a worker writes to: about 15 times a second, and more slowly where it is costly.
 
-    def __init__(self, layers: Sequence[Any]) -> None:
+    Over each of them may lie another one, or None, that changes with it.
+    """
+
+    def __init__(self, layers: Sequence[Any], over: Sequence[Any] = ()) -> None:
         super().__init__()
-        self._layers = list(layers)
+        self._layers = [[la for la in pair if la is not None] for pair in zip_longest(layers, over)]
         self._dirty: set[int] = set()
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL_MS)
@@ -28,7 +32,7 @@ class Sink(QObject):
     def close(self) -> None:
         """Redraw everything once more, thumbnails too, and stop."""
         self._timer.stop()
-        for layer in self._layers:
+        for layer in chain(*self._layers):
             layer.refresh()
         self._layers.clear()
         self._dirty.clear()
@@ -36,8 +40,8 @@ class Sink(QObject):
     def _redraw(self) -> None:
         start = time.monotonic()
         dirty, self._dirty = self._dirty, set()
-        for index in dirty:
-            if self._layers[index].visible:
-                self._layers[index].refresh(thumbnail=False, highlight=False, extent=False)
+        for layer in chain(*(self._layers[index] for index in dirty)):
+            if layer.visible:
+                layer.refresh(thumbnail=False, highlight=False, extent=False)
         cost_ms = 1000 * (time.monotonic() - start)
         self._timer.setInterval(max(INTERVAL_MS, int(cost_ms / SHARE)))

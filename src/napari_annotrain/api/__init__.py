@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from napari_annotrain.api.evaluation import evaluate
     from napari_annotrain.api.predicting import iter_prediction, measure_normalisation
     from napari_annotrain.api.prediction import check_seams, output_of, predict
+    from napari_annotrain.api.stored import find_stored, iter_stored, type_stored
     from napari_annotrain.api.training import base_models, iter_training, train
     from napari_annotrain.inference.planes import KeptPlanes
     from napari_annotrain.inference.segment import check_channels
@@ -25,8 +26,10 @@ __all__ = [
     "check_channels",
     "check_seams",
     "evaluate",
+    "find_stored",
     "iter_on_cluster",
     "iter_prediction",
+    "iter_stored",
     "iter_training",
     "leave_a_core",
     "list_devices",
@@ -37,6 +40,7 @@ __all__ = [
     "release_memory",
     "save_model",
     "train",
+    "type_stored",
     "warm_up",
 ]
 _HOMES = {
@@ -45,6 +49,7 @@ _HOMES = {
     "api.predicting": ("iter_prediction", "measure_normalisation"),
     "api.prediction": ("check_seams", "output_of", "predict"),
     "api.clusters": ("iter_on_cluster",),
+    "api.stored": ("find_stored", "iter_stored", "type_stored"),
     "api.training": ("base_models", "iter_training", "train"),
     "inference.planes": ("KeptPlanes",),
     "inference.segment": ("check_channels",),

@@ -11,10 +11,11 @@ from platformdirs import user_cache_path
 
 from napari_annotrain.api.under_way import UnderWay, begin, identity, ids_of
 from napari_annotrain.data.normalise import Normalisation
-from napari_annotrain.data.record import piece_of
+from napari_annotrain.data.record import Finished, piece_of
 from napari_annotrain.data.stack import Stack, take
 from napari_annotrain.events import BlockDone, Done, Event, OnEvent, Region, TileDone
 from napari_annotrain.inference.distributed import Work, check_address, run_blocks
+from napari_annotrain.inference.segment import NOTHING
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
 
@@ -23,17 +24,23 @@ BLOCK_PX = 2048
 
 
 def iter_on_cluster(
-    model: Model, stack: Stack, *, spec: PredictSpec, normalisation: Normalisation | None = None
+    model: Model,
+    stack: Stack,
+    *,
+    spec: PredictSpec,
+    normalisation: Normalisation | None = None,
+    finished: Finished = NOTHING,
 ) -> Generator[Event]:
     """Predict on the cluster `spec.scheduler`, as a generator of events: `Started`, `TileDone`s, `Done`.
 
-    Blocks pass through the user's cache folder, which the workers must see.
+    Blocks pass through the user's cache folder, which the workers must see; those that are `finished` are left out.
     """
     check_address(spec.scheduler)
     run = identity(model, stack, spec, cluster=True)
     place = user_cache_path("napari-annotrain", ensure_exists=True)
     with tempfile.TemporaryDirectory(prefix="blocks-", dir=place, ignore_cleanup_errors=True) as folder:
         way = begin(run, model, stack, spec, Path(folder) / "result.zarr", False, normalisation)
+        way.filling.finished = finished
         with closing(_run_blocks(way, spec.scheduler)) as events:
             for event in events:
                 if isinstance(event, BlockDone):
@@ -45,12 +52,19 @@ def iter_on_cluster(
 
 def distribute(way: UnderWay, scheduler: str, on_event: OnEvent | None) -> None:
     """Predict on a cluster, whose workers write."""
+    with closing(iter_blocks(way, scheduler)) as events:
+        for event in events:
+            if on_event:
+                on_event(event)
+
+
+def iter_blocks(way: UnderWay, scheduler: str) -> Generator[Event]:
+    """The same as a generator: `Started`, `BlockDone`s, each of which is noted."""
     with closing(_run_blocks(way, scheduler)) as events:
         for event in events:
             if isinstance(event, BlockDone):
                 way.filling.note(event.block, event.last_id)
-            if on_event:
-                on_event(event)
+            yield event
 
 
 def _run_blocks(way: UnderWay, scheduler: str) -> Generator[Event]:

@@ -88,7 +88,7 @@ def begin(
         "precision": spec.precision,
         "normalisation": asdict(normalisation),
     }
-    made = _id_type(stack) if kind == "cells" else dtype
+    made = id_type(stack) if kind == "cells" else dtype
     chunk = CHUNK_PX if by_plane else divide(int(spec.tile))
     filling = fillings.begin(out, shape, made, axes, about, stack.pixel_um, chunk, overwrite)
     return UnderWay(filling, model, stack, spec, normalisation, by_plane)
@@ -216,7 +216,7 @@ def _likeness(stack: Stack) -> str:
     return found.hexdigest()
 
 
-def _id_type(stack: Stack) -> np.dtype[np.unsignedinteger[Any]]:
+def id_type(stack: Stack) -> np.dtype[np.unsignedinteger[Any]]:
     """Large enough for the ids of all cells there can be; chosen before the first one is found."""
     n_t, _, n_z, *plane = stack.shape
     most = n_t * n_z * ids_of(plane)
