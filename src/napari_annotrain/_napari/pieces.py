@@ -52,6 +52,12 @@ class Piece:
     ids: CellIds = field(repr=False, default_factory=CellIds)
     focus: Callable[[], Any] = field(repr=False, default=lambda: None)
 
+    @property
+    def box(self) -> Region:
+        """The part that is wanted, in numbers."""
+        n_t, _, n_z, height, width = self.stack.shape
+        return self.region or (slice(0, n_t), slice(0, n_z), slice(0, height), slice(0, width))
+
 
 def _how_measured(model: Any) -> Any:
     return model.card.normalise, model.card.training_range
