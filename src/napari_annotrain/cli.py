@@ -144,7 +144,7 @@ def predict(
     axes
         One letter of T, C, Z, Y, X for each dimension of the input.
     resume
-        Finish what an interrupted run left.
+        Finish what an interrupted run left: an OME-Zarr, or a folder image by image.
     overwrite
         Replace an OME-Zarr that is already there.
     """

@@ -227,6 +227,53 @@ def test_images_that_differ_in_one_plane_are_told_apart(model, image, left):
         at.predict(model, other, out=left, resume=True, **TILE)
 
 
+def test_what_another_run_is_writing_is_refused_and_not_disturbed(model, image, tmp_path):
+    options, refused = {"out": tmp_path / "o.zarr", **TILE}, []
+
+    def meddle(event):
+        if isinstance(event, Computed) and not refused:
+            for more in ({}, {"resume": True}, {"overwrite": True}):
+                with pytest.raises(
+                    AnnotrainError, match=r"o\.zarr is being written by another process: wait for it, or"
+                ):
+                    at.predict(model, image, **options, **more)
+                refused.append(more)
+
+    found = at.predict(model, image, on_event=meddle, **options)
+    assert len(refused) == 3
+    assert np.array_equal(found[...], at.predict(model, image, **TILE))
+    assert [p.name for p in tmp_path.iterdir()] == ["o.zarr"]
+
+
+def test_folders_made_for_nothing_go_again(model, image, tmp_path):
+    (tmp_path / "there").mkdir()
+    out = tmp_path / "there" / "new" / "newer" / "o.zarr"
+    with pytest.raises(KeyboardInterrupt):
+        at.predict(model, image, out=out, on_event=stop_after(1), **TILE)
+    assert [p.name for p in tmp_path.rglob("*")] == ["there"]
+
+    def leave_something(event):
+        (out.parent.parent / "notes.txt").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        at.predict(model, image, out=out, on_event=leave_something, **TILE)
+    assert [p.name for p in tmp_path.rglob("*")] == ["there", "new", "notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["o.tif", "o.png"])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_file_is_not_taken_for_the_result_that_is_to_be_resumed(model, tmp_path, computed, name, there):
+    image, out = draw_discs((60, 60))[0], tmp_path / name
+    if there:
+        write_array(out, np.ones((60, 60), np.uint8), "YX")
+    before = out.read_bytes() if there else None
+    with pytest.raises(AnnotrainError, match=rf"nothing of .*{name} to resume: give an \.ome\.zarr"):
+        at.predict(model, image, out=out, resume=True, device="cpu")
+    assert not computed
+    assert (out.read_bytes() if out.exists() else None) == before
+
+
 def test_a_store_of_others_is_not_taken_for_a_result(model, image, tmp_path):
     write_array(tmp_path / "o.zarr", np.zeros((3, 100, 120), np.uint8), "TYX")
     with pytest.raises(AnnotrainError, match="was not made by a prediction"):
@@ -280,6 +327,25 @@ def test_what_a_folder_has_already_is_not_predicted_again(model, tmp_path, compu
     at.predict(model, tmp_path / "in", out=tmp_path / "out", resume=True, device="cpu")
     assert len(computed) == 1
     assert (tmp_path / "out" / "b.tif").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_do_not_write_one_result(model, tmp_path):
+    write_array(tmp_path / "in.zarr", np.stack([draw_discs((256, 256), seed=s)[0] for s in range(40)]), "ZYX")
+    at.save_model(model, tmp_path / "m.safetensors")
+    command = [sys.executable, "-m", "napari_annotrain.cli", "predict", "m.safetensors", "in.zarr", "-o", "o.zarr"]
+    command += ["--output", "classes", "--tile", "64", "--device", "cpu"]
+    both = [
+        subprocess.Popen([*command, *more], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        for more in ([], ["--resume"])
+    ]
+    said = [process.communicate()[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 2]
+    refused = next(text for process, text in zip(both, said, strict=True) if process.returncode == 2)
+    assert "o.zarr is being written by another process" in refused.splitlines()[-1]
+    alone = at.predict(model, tmp_path / "in.zarr", output="classes", tile=64, device="cpu")
+    assert np.array_equal(zarr.open_array(tmp_path / "o.zarr", path="0", mode="r")[...], alone)
+    assert {path.name for path in tmp_path.iterdir()} == {"in.zarr", "m.safetensors", "o.zarr"}
 
 
 @pytest.mark.slow

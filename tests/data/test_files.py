@@ -233,6 +233,17 @@ def test_a_damaged_chunk_of_a_zarr(tmp_path):
         stack.array[3]
 
 
+def test_chunks_that_were_never_written_are_zeros_but_not_where_all_is_gone(tmp_path):
+    zarr.create_array(tmp_path / "a.zarr", shape=(4, 40, 50), chunks=(1, 40, 50), dtype="u2")[1] = STACK[1]
+    assert len(list((tmp_path / "a.zarr").rglob("c/*/0/0"))) == 1, "test invalid"
+    stack = open_stack(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(stack.array[1], STACK[1])
+    assert not stack.array[2].any()
+    (tmp_path / "a.zarr").rename(tmp_path / "b.zarr")
+    with pytest.raises(AnnotrainError, match=r"a\.zarr is not there any more: put it back"):
+        stack.array[2]
+
+
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
 def test_a_lazy_stack_travels_to_another_process(tmp_path, monkeypatch, lazily, options):
     monkeypatch.chdir(tmp_path)

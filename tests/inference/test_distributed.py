@@ -2,6 +2,7 @@
 
 import os
 import signal
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -144,6 +145,13 @@ def test_an_interrupted_run_goes_on_without_what_is_finished(model, image, tmp_p
     assert np.array_equal(found[...], alone)
 
 
+def test_a_finished_file_is_not_taken_for_the_result_that_is_to_be_resumed(model, image, tmp_path, two):
+    options = {"output": "classes", "out": tmp_path / "o.tif", "scheduler": two.scheduler_address, **TILE}
+    at.predict(model, image, resume=True, **options)
+    with pytest.raises(AnnotrainError, match=r"nothing of .*o\.tif to resume"):
+        at.predict(model, image, resume=True, **options)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 def test_a_worker_that_dies_is_replaced(model, image, tmp_path, two):
     from distributed import Client
@@ -207,9 +215,21 @@ def test_a_cluster_that_is_not_there_is_one_sentence(model, image, tmp_path, mon
 
 
 def test_workers_of_another_version_are_refused(model, image, tmp_path, two, monkeypatch):
-    monkeypatch.setattr(cluster, "_version", lambda: "99.0")
-    with pytest.raises(AnnotrainError, match=r"have version .* and not 99\.0: install the same"):
-        at.predict(model, image, out=tmp_path / "o.zarr", scheduler=two.scheduler_address, **TILE)
+    for package in ("distributed", "napari-annotrain"):
+        monkeypatch.setattr(cluster, "_version", lambda name, odd=package: "99.0" if name == odd else version(name))
+        with pytest.raises(AnnotrainError, match=rf"have version .* of {package} and not 99\.0: install the same"):
+            at.predict(model, image, out=tmp_path / "new" / "o.zarr", scheduler=two.scheduler_address, **TILE)
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_scheduler_that_speaks_otherwise_is_one_sentence(model, image, tmp_path, monkeypatch):
+    def misunderstood(*rest, **more):
+        raise TypeError("Scheduler.identity() got an unexpected keyword argument 'n_workers'")  # as an old one answers
+
+    monkeypatch.setattr("distributed.Client", misunderstood)
+    with pytest.raises(AnnotrainError, match=r"another version of dask\.distributed than .*: install the same"):
+        at.predict(model, image, out=tmp_path / "new" / "o.zarr", scheduler="tcp://127.0.0.1:8786", **TILE)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("output", ["classes", "cells", "probabilities"])

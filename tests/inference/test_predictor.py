@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +11,13 @@ from napari_annotrain.data.normalise import Normalisation, measure
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.events import Note, TileDone
 from napari_annotrain.inference import predictor, tile_size
-from napari_annotrain.inference.predictor import Predictor
+from napari_annotrain.inference.predictor import Predictor, ready_predictor
 from napari_annotrain.inference.segment import segment
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import PRESETS, NetSpec, NormaliseSpec, PredictSpec
+from napari_annotrain.tiles.geometry import geometry
+from napari_annotrain.tiles.grid import cut
 
 NETS = {
     "padded": NetSpec(width=4, depth=2),
@@ -218,3 +223,23 @@ def test_the_gpu_gives_what_the_cpu_gives(precision):
             if isinstance(event, TileDone):
                 out[device][:, *event.write] = event.result
     assert np.abs(out["cpu"] - out["cuda"]).max() < (1e-3 if precision == "float32" else 0.1)
+
+
+def test_a_view_off_the_grid_is_one_tile():
+    net = NETS["fast"]
+    region = (slice(100, 612), slice(37, 549))
+    core = tile_size.choose_core(PredictSpec(), net, region, 2_000_000_000)
+    assert len(cut(region, core, geometry(net))) == 1
+
+
+def test_a_network_is_made_ready_once_and_goes_with_its_model():
+    model, spec = random_model(NETS["padded"]), PredictSpec(device="cpu", precision="float32")
+    first = ready_predictor(model, spec)
+    assert ready_predictor(model, spec) is first
+    assert ready_predictor(model, spec.model_copy(update={"precision": "bfloat16"})) is not first
+    other = random_model(NETS["padded"])
+    assert ready_predictor(other, spec) is not first
+    gone = weakref.ref(ready_predictor(other, spec))
+    del other
+    gc.collect()
+    assert gone() is None

@@ -9,9 +9,9 @@ import zarr
 from napari_annotrain._napari.arrays import empty
 from napari_annotrain._napari.brackets import split
 from napari_annotrain._napari.view import is_inside
+from napari_annotrain.data.chunks import is_store
 from napari_annotrain.data.filling import place_of, unfinished
 from napari_annotrain.data.lazy import unreadable
-from napari_annotrain.data.ngff import is_store
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Region
 

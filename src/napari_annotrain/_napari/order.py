@@ -12,6 +12,7 @@ from napari_annotrain._napari.view import region_of
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK, VIEW
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import Region
 from napari_annotrain.specs import PredictSpec
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ class Order:
                 piece.focus.close()
 
 
-def order(controller: "Controller", what: str, model: Any, spec: PredictSpec) -> Order:
-    """Gather what to predict with a model and these settings, and make its layers.
+def order(controller: "Controller", what: str, model: Any, spec: PredictSpec, part: Region | None = None) -> Order:
+    """Gather what to predict with a model and these settings, and make its layers; of what is seen only a `part`.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def order(controller: "Controller", what: str, model: Any, spec: PredictSpec) ->
     made = Order(what, image=next(iter(images), None), veiled=what != VIEW)
     for image in images:
         try:
-            _add(controller, made, image, model, spec)
+            _add(controller, made, image, model, spec, part)
         except AnnotrainError as error:
             if len(images) == 1:
                 raise
@@ -98,12 +99,12 @@ def order(controller: "Controller", what: str, model: Any, spec: PredictSpec) ->
     return made
 
 
-def _add(controller: "Controller", made: Order, image: Any, model: Any, spec: PredictSpec) -> None:
+def _add(controller: "Controller", made: Order, image: Any, model: Any, spec: PredictSpec, part: Region | None) -> None:
     roster = controller.roster
     everything = made.what in (STACK, IMAGES)
     stack = roster.stack(image)
     engine.load().check_channels(model, stack)
-    seen = None if everything else region_of(roster.viewer, image, roster.axes(image), made.what == SLICE)
+    seen = None if everything else part or region_of(roster.viewer, image, roster.axes(image), made.what == SLICE)
     if seen is None and not everything:
         raise AnnotrainError(f"Nothing of {image.name} is in view: press Home to see all of it.")
     before = list(roster.viewer.layers)

@@ -72,6 +72,12 @@ class Piece:
         stack = self.stack
         return Asked(model, stack.array, stack.axes, stack.pixel_um, self.region, spec)
 
+    @property
+    def box(self) -> Region:
+        """The part that is wanted, in numbers."""
+        n_t, _, n_z, height, width = self.stack.shape
+        return self.region or (slice(0, n_t), slice(0, n_z), slice(0, height), slice(0, width))
+
 
 def _how_measured(model: Any) -> Any:
     return model.card.normalise, model.card.training_range

@@ -10,12 +10,12 @@ from napari_annotrain._napari.runs import prediction
 from napari_annotrain._napari.sink import Sink
 from napari_annotrain._napari.telling import Telling
 from napari_annotrain._napari.veils import Veils
-from napari_annotrain._napari.view import is_inside, region_of
+from napari_annotrain._napari.view import region_of
 from napari_annotrain._qt.lane import Run
-from napari_annotrain._qt.predict import VIEW
+from napari_annotrain._qt.predict import IMAGES, VIEW
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Region
-from napari_annotrain.session import why_not_predict
+from napari_annotrain.session import Trained, why_not_predict
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -36,6 +36,7 @@ class PredictFlow(PredictSettings):
         self._progress = Progress(VIEW, [])
         self._order = Order(VIEW)
         self._telling = Telling(controller, self._progress)
+        self._filled: tuple[Any, ...] = ()  # what the present run fills, see `_filling`
         self._cancelled = False
 
     # -- commands -----------------------------------------------------------------------------------------------
@@ -125,15 +126,12 @@ class PredictFlow(PredictSettings):
         if c.image is None or c.session.model is None or c.panel is None or c.roster.viewer.dims.ndisplay == 3:
             return None
         region = region_of(c.roster.viewer, c.image, c.roster.axes(c.image))
-        if region is None or self._is_seen(region):
+        if region is None:
             return None
-        return order(c, VIEW, c.session.model.model, c.session.predict)
-
-    def _is_seen(self, region: Any) -> bool:
-        c = self._c
-        if self._seen is None or self._seen[:3] != (c.image, c.session.model, c.session.predict.output):
-            return False
-        return is_inside(region, self._seen[3])
+        model, spec = c.session.model, c.session.predict
+        of = _filling(c.image, c.roster.result(c.image), model, spec.output)
+        part = self._known.missing(of, region, is_cells(model, spec.output))
+        return None if part is None else order(c, VIEW, model.model, spec, part)
 
     # -- the run ------------------------------------------------------------------------------------------------
 
@@ -141,16 +139,15 @@ class PredictFlow(PredictSettings):
         c = self._c
         model, spec = c.session.model, c.session.predict
         assert model is not None
-        seen = (wanted.image, model, spec.output, wanted.pieces[0].region)
         network, asked = model.model, c.session.activity == "predicting"
         if self._kept is None:
             self._kept = engine.load().KeptPlanes()
         kept = self._kept
         run = Run(
             lambda: prediction(network, wanted.pieces, spec, kept, c.lane.in_use),
-            c.guarded(lambda: self._begin(wanted, speaks)),
+            c.guarded(lambda: self._begin(wanted, model, spec.output, speaks)),
             c.guarded(self._on_event),
-            c.guarded(lambda stopped: self._on_end(stopped, seen, asked)),
+            c.guarded(lambda stopped: self._on_end(stopped, model, spec.output, asked)),
             "annotrain-prediction",
             lambda: self._forget(wanted, asked),
         )
@@ -162,8 +159,13 @@ class PredictFlow(PredictSettings):
         if asked:
             self.dropped()
 
-    def _begin(self, wanted: Order, speaks: bool) -> None:
+    def _begin(self, wanted: Order, model: Trained, output: str | None, speaks: bool) -> None:
         self.close_sink()
+        self._filled = _filling(wanted.image, wanted.layers[0], model, output)
+        if wanted.what == IMAGES:
+            self._known.forget()
+        else:
+            self._known.begin(self._filled, wanted.pieces[0].box, is_cells(model, output))
         self.under_way, self._cancelled = True, False
         self._order = wanted
         if speaks:  # a button was pressed, so that the status line tells of it
@@ -198,15 +200,15 @@ class PredictFlow(PredictSettings):
             self._sink.close()
             self._sink = None
 
-    def _on_end(self, stopped: bool, seen: tuple[Any, ...], asked: bool) -> None:
+    def _on_end(self, stopped: bool, model: Trained, output: str | None, asked: bool) -> None:
         complete = not stopped and not self._progress.failed
         try:
             self.close_sink()
             self.veils.end(self._order, complete)
             if complete:
-                self._last = (self._order, seen[1]) if is_cells(seen[1], seen[2]) else None
-            if complete and self._progress.what == VIEW:
-                self._seen = seen
+                self._last = (self._order, model) if is_cells(model, output) else None
+            if complete and self._order.what != IMAGES:
+                self._known.finish(self._filled, self._order.pieces[0].box)
             self._telling.end(stopped, self._cancelled)
         finally:
             if asked:
@@ -227,3 +229,8 @@ class PredictFlow(PredictSettings):
         """What was asked for was cancelled before it began."""
         self._c.say("Cancelled before it began.")
         self.idle()
+
+
+def _filling(image: Any, layer: Any, model: Trained, output: str | None) -> tuple[Any, ...]:
+    """What must be the same for what is in a prediction layer to be known: image, pixels, layer, model and output."""
+    return image, image.data, layer, None if layer is None else layer.data, model, output

@@ -2,6 +2,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
+from napari_annotrain._napari.known import Known
 from napari_annotrain.session import Trained
 from napari_annotrain.specs import CellsSpec, PredictSpec
 
@@ -25,7 +26,7 @@ class PredictSettings:
         self._c = controller
         self.live = False
         self._target = ""  # what the last model was trained for
-        self._seen: tuple[Any, ...] | None = None  # what the last finished view showed
+        self._known = Known()  # what looking around need not predict again
         self._kept: Any = None  # what the network made of cells, to tell them apart otherwise
         self._last: tuple[Any, Any] | None = None  # the cells predicted last to the end: their order and model
         self._soon = QTimer()
@@ -49,6 +50,7 @@ class PredictSettings:
         """Forget what was to be told apart, and what is kept for it."""
         self._soon.stop()
         self._kept = self._last = None
+        self._known.forget()
 
     def show_outputs(self) -> None:
         """Offer the outputs the present model can give."""
@@ -85,6 +87,7 @@ class PredictSettings:
     def set_cells(self, spec: CellsSpec) -> None:
         """Tell cells apart in another way; those that are shown follow soon, without the network."""
         self._c.session.predict = self._c.session.predict.model_copy(update={"cells": spec})
+        self.forget_view()
         self.tell_apart_soon()
 
     def _gives_cells(self) -> bool:
@@ -100,5 +103,5 @@ class PredictSettings:
         self.look()
 
     def forget_view(self) -> None:
-        """The next look predicts even where the view has not moved."""
-        self._seen = None
+        """The next look predicts even where the view has not moved, and wherever it was before."""
+        self._known.forget()

@@ -51,6 +51,7 @@ class Previews:
             self._order = order(c, VIEW, model, spec)
         except AnnotrainError:  # nothing is in view: said when training ends
             return
+        c.predict.forget_view()  # what it writes is of a model that may not be kept
         self._under_way = True
         self._next = max(seconds * GROWTH, seconds + LIVE_SECONDS)
         if c.predict.live:

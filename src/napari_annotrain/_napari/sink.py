@@ -11,7 +11,9 @@ SHARE = 0.15
 
 
 class Sink(QObject):
-    """Redraws layers whose arrays a worker writes to: about 15 times a second, and more slowly where it is costly.
+    """Redraws layers whose arrays a worker writes to.
+
+    The first change at once, then about 15 times a second, and more slowly where it is costly.
 
     Over each of them may lie another one, or None, that changes with it.
     """
@@ -21,13 +23,14 @@ class Sink(QObject):
         self._layers = [[la for la in pair if la is not None] for pair in zip_longest(layers, over)]
         self._dirty: set[int] = set()
         self._timer = QTimer(self)
-        self._timer.setInterval(INTERVAL_MS)
+        self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._redraw)
-        self._timer.start()
 
     def mark(self, index: int) -> None:
         """Note that the array of a layer has changed."""
         self._dirty.add(index)
+        if not self._timer.isActive():
+            self._redraw()
 
     def close(self) -> None:
         """Redraw everything once more, thumbnails too, and stop."""
@@ -38,10 +41,12 @@ class Sink(QObject):
         self._dirty.clear()
 
     def _redraw(self) -> None:
+        if not self._dirty:
+            return
         start = time.monotonic()
         dirty, self._dirty = self._dirty, set()
         for layer in chain(*(self._layers[index] for index in dirty)):
             if layer.visible:
                 layer.refresh(thumbnail=False, highlight=False, extent=False)
         cost_ms = 1000 * (time.monotonic() - start)
-        self._timer.setInterval(max(INTERVAL_MS, int(cost_ms / SHARE)))
+        self._timer.start(max(INTERVAL_MS, int(cost_ms / SHARE)))

@@ -76,7 +76,7 @@ def _run_blocks(way: UnderWay, scheduler: str) -> Generator[Event]:
     todo = (block for block in _blocks((n_t, n_z, plane[0], plane[1]), side) if piece_of(block) not in finished)
     total = n_t * n_z * prod(-(-n // side) for n in plane)
     store = way.filling.store.absolute()
-    work = Work(way.model, way.stack, way.normalisation, way.spec, store, way.filling.axes, ids)
+    work = Work(way.model, way.stack, way.normalisation, way.spec, store, way.filling.axes, ids, way.filling.path)
     return run_blocks(scheduler, work, todo, total, len(finished))
 
 

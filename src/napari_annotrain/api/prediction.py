@@ -13,6 +13,7 @@ from napari_annotrain.api.sources import Source, is_path, one_stack
 from napari_annotrain.api.streaming import Conduct, stream
 from napari_annotrain.api.under_way import stored_as
 from napari_annotrain.data.files import open_stack
+from napari_annotrain.data.filling import unfinished
 from napari_annotrain.data.pairs import by_stem, is_folder, list_images
 from napari_annotrain.data.places import check_place
 from napari_annotrain.data.stack import Stack, paste
@@ -69,7 +70,8 @@ def predict(
         Address of a dask cluster (``"tcp://..."``), whose workers see the image and the place of the result, or
         ``"local:N"`` for N processes of this computer.
     resume
-        Finish what an interrupted run left: an OME-Zarr piece by piece, a folder image by image.
+        Finish what an interrupted run left: an OME-Zarr piece by piece, a folder image by image; a single image of
+        another type cannot be resumed.
     overwrite
         Replace an OME-Zarr that is already there, or what an interrupted run left of one.
     cells
@@ -107,6 +109,8 @@ def predict(
     how = Conduct(scheduler, resume, overwrite, on_event)
     if is_path(image) and is_folder(image):
         return _predict_folder(model, Path(image), spec, axes, out, how)
+    if resume and out is not None:
+        _check_resumable(Path(out), scheduler is not None)
     stack = one_stack(image, axes)
     result = _predict_one(model, stack, spec, out, how)
     given = image.array if isinstance(image, Stack) else image
@@ -177,17 +181,13 @@ def _predict_one(
     shape = (channels,) * bool(channels) + stack.label_shape
     if out is not None:  # how many cells there will be, and so their type, is not known yet
         check_writable(out, how.overwrite, shape, axes, np.uint8 if kind == "cells" else dtype)
-        if how.resume and Path(out).exists():  # files appear when they are complete
-            if how.on_event:
-                how.on_event(Note(f"{out} is there already and was left as it is."))
-            return open_stack(out).array
     if how.scheduler is None:
         result = np.zeros(shape, dtype)
         _fill(result, axes, model, stack, spec, how.on_event)
     else:
         if out is None:
             raise AnnotrainError("The workers of a cluster need a place to write to that all of them see: give out.")
-        blocks = Path(out).with_name(f".{Path(out).name}.zarr")
+        blocks = _blocks_of(Path(out))
         result = _as_array(stream(model, stack, spec, blocks, how), model, stack, spec)
     if kind == "cells":
         result = result.astype(np.min_scalar_type(int(result.max(initial=0))))
@@ -196,6 +196,23 @@ def _predict_one(
         if how.scheduler is not None:
             shutil.rmtree(blocks)
     return result
+
+
+def _blocks_of(out: Path) -> Path:
+    """Where the workers of a cluster write what becomes a file when all of it is there."""
+    return out.with_name(f".{out.name}.zarr")
+
+
+def _check_resumable(out: Path, cluster: bool) -> None:
+    """Refuse to take up a file: it is written when all of it is computed, and does not say by which run."""
+    if out.suffix.lower() == ".zarr":
+        return
+    blocks = _blocks_of(out)
+    if not cluster or (out.exists() and not blocks.exists() and unfinished(blocks) is None):
+        raise AnnotrainError(
+            f"There is nothing of {out} to resume: give an .ome.zarr to resume a single image, "
+            "or leave out resume to compute it anew."
+        )
 
 
 def _fill(result: Any, axes: str, model: Model, stack: Stack, spec: PredictSpec, on_event: OnEvent | None) -> None:
@@ -224,7 +241,10 @@ def _predict_folder(
     for name, path in images.items():
         with failures.noting(path.name):
             target = Path(out) / f"{name}.tif"
-            _predict_one(model, open_stack(path, axes), spec, target, how)
+            if how.resume and target.is_file():  # files appear when they are complete
+                tell(Note(f"{target} is there already and was left as it is."))
+            else:
+                _predict_one(model, open_stack(path, axes), spec, target, how)
             written.append(target)
     if failures.names:
         sentence = left_out(failures.names, len(images), "images could not be predicted")

@@ -15,7 +15,7 @@ import zarr
 from napari_annotrain.api.clusters import iter_blocks
 from napari_annotrain.api.predicting import iter_prediction
 from napari_annotrain.api.under_way import ATTRIBUTE, UnderWay, begin, go_on, id_type, identity, run_of
-from napari_annotrain.data.filling import forget, place_of, unfinished
+from napari_annotrain.data.filling import alone, forget, place_of, tidy, unfinished
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.record import Finished, Record
 from napari_annotrain.data.stack import Stack
@@ -63,7 +63,7 @@ def find_stored(model: Model, stack: Stack, spec: PredictSpec, folder: Path) -> 
     name = re.sub(r"[^\w.-]+", "-", stack.name).strip(".-")[:MOST_LETTERS] or "image"
     path = folder / f"{name}-{digest}.ome.zarr"
     if run_of(path) == run:
-        forget(path)  # an empty folder of a process that was killed at its last step
+        tidy(path)
         last_id = zarr.open_group(path, mode="r").attrs.get(LAST_ID, 0)
         return Stored(path, run, complete=True, finished=Finished(last_id=int(str(last_id))))
     if unfinished(path) is None:
@@ -109,26 +109,27 @@ def iter_stored(
     if stored.complete:
         yield Done(stored.path)
         return
-    left = unfinished(stored.path)
-    if left is None:
-        # what lies there under this name and is not this result is a damaged one
-        way = begin(stored.run, model, stack, spec, stored.path, True, normalisation)
-    else:
-        way = go_on(left, stored.run, model, stack, spec, stored.path)
-    try:
-        with closing(_pieces(way, focus)) as events:
-            for event in events:
-                if isinstance(event, TileDone):
-                    way.filling.write(event.write, event.result, way.cells)
-                if not isinstance(event, Done):
-                    yield event
-        yield Completing()
-        last_id = Record(place_of(stored.path)).finished().last_id
-        way.filling.complete({ATTRIBUTE: stored.run, LAST_ID: last_id})
-    except BaseException:
-        if not way.filling.has_something:
-            forget(stored.path)
-        raise
+    with alone(stored.path):
+        left = unfinished(stored.path)
+        if left is None:
+            # what lies there under this name and is not this result is a damaged one
+            way = begin(stored.run, model, stack, spec, stored.path, True, normalisation)
+        else:
+            way = go_on(left, stored.run, model, stack, spec, stored.path)
+        try:
+            with closing(_pieces(way, focus)) as events:
+                for event in events:
+                    if isinstance(event, TileDone):
+                        way.filling.write(event.write, event.result, way.cells)
+                    if not isinstance(event, Done):
+                        yield event
+            yield Completing()
+            last_id = Record(place_of(stored.path)).finished().last_id
+            way.filling.complete({ATTRIBUTE: stored.run, LAST_ID: last_id})
+        except BaseException:
+            if not way.filling.has_something:
+                forget(stored.path)
+            raise
     yield Done(stored.path)
 
 

@@ -1,10 +1,11 @@
 """Prediction from disk to disk: bounded memory, and what is finished is never computed again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import zarr
 
@@ -12,7 +13,7 @@ from napari_annotrain.api.clusters import distribute
 from napari_annotrain.api.large_planes import fill_planes, is_large
 from napari_annotrain.api.predicting import iter_prediction, write_behind
 from napari_annotrain.api.under_way import ATTRIBUTE, UnderWay, begin, check_same, go_on, identity, run_of
-from napari_annotrain.data.filling import Filling, forget, unfinished
+from napari_annotrain.data.filling import Filling, alone, forget, tidy, unfinished
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
@@ -63,29 +64,42 @@ def stream(
     Raises
     ------
     AnnotrainError
-        There is something in the way, what was left belongs to another run, or the prediction fails.
+        Something is in the way, another process writes it, what was left is of another run, or the prediction fails.
     """
     run = identity(model, stack, spec, how.scheduler is not None)
-    left = unfinished(out)
-    if left is None and how.resume and out.exists():
+    if how.resume and out.exists() and unfinished(out) is None:
         check_same(run_of(out), run, out, complete=True)
-        forget(out)  # an empty folder of a process that was killed at its last step
+        tidy(out)
         return _level(out)
+    with alone(out):
+        way = _way(run, model, stack, spec, out, how, normalisation)
+        with _keeping(way.filling):
+            if is_large(way):
+                fill_planes(way, partial(_stream_part, model, how), how.on_event)
+            elif how.scheduler is None:
+                _compute(way, how.on_event)
+            else:
+                distribute(way, how.scheduler, how.on_event)
+            way.filling.complete({ATTRIBUTE: run}, levels)
+    return _level(out)
+
+
+def _way(
+    run: Mapping[str, Any],
+    model: Model,
+    stack: Stack,
+    spec: PredictSpec,
+    out: Path,
+    how: Conduct,
+    normalisation: Normalisation | None,
+) -> UnderWay:
+    """Go on with what an interrupted run left, or begin."""
+    left = unfinished(out)
     if left is not None and not how.resume and not how.overwrite:
         raise AnnotrainError(f"An interrupted run left an unfinished {out}: resume it, or allow it to be overwritten.")
     if left is not None and how.resume and not (how.overwrite and left["run"] != run):
-        way = go_on(left, run, model, stack, spec, out)
-    else:
-        way = begin(run, model, stack, spec, out, how.overwrite, normalisation)
-    with _keeping(way.filling):
-        if is_large(way):
-            fill_planes(way, partial(_stream_part, model, how), how.on_event)
-        elif how.scheduler is None:
-            _compute(way, how.on_event)
-        else:
-            distribute(way, how.scheduler, how.on_event)
-        way.filling.complete({ATTRIBUTE: run}, levels)
-    return _level(out)
+        return go_on(left, run, model, stack, spec, out)
+    return begin(run, model, stack, spec, out, how.overwrite, normalisation)
 
 
 def _stream_part(

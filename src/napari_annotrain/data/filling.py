@@ -1,7 +1,7 @@
 """An OME-Zarr that is filled piece by piece, and goes on where it stopped."""
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,19 @@ import numpy.typing as npt
 import zarr
 
 from napari_annotrain.axes import parse_axes
+from napari_annotrain.data.locks import locked
 from napari_annotrain.data.ngff import CHUNK_PX, new_store
 from napari_annotrain.data.pairs import stem
-from napari_annotrain.data.places import check_way, making_folders, put, refusing
+from napari_annotrain.data.places import check_place, check_way, making_folders, put, refusing, remove
 from napari_annotrain.data.pyramid import add_levels
 from napari_annotrain.data.record import Finished, Record
 from napari_annotrain.data.stack import paste
 from napari_annotrain.data.writing import check_writable
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Region
+
+#: Held in the folder of a result by the process that writes it.
+LOCK = "lock"
 
 
 @dataclass
@@ -97,9 +101,49 @@ def part_of(path: Path, name: str) -> Path:
     return place_of(path) / f"{name}.ome.zarr"
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Be the only process that writes a result; folders that were made for it go again where nothing comes of it.
+
+    Raises
+    ------
+    AnnotrainError
+        Another process writes it, or it cannot be written there.
+    """
+    check_place(path)
+    with ExitStack() as held:
+        with refusing(path):
+            held.enter_context(making_folders(path))
+            try:
+                held.enter_context(locked(place_of(path) / LOCK))
+            except BlockingIOError:
+                raise AnnotrainError(
+                    f"{path} is being written by another process: wait for it, or choose another name."
+                ) from None
+        yield
+
+
+def tidy(path: Path) -> None:
+    """Remove what lies beside a complete result, of a process that was killed at its last step."""
+    if place_of(path).exists():
+        with suppress(AnnotrainError), alone(path):
+            forget(path)
+
+
 def forget(path: Path) -> None:
     """Remove what lies beside a result."""
-    shutil.rmtree(place_of(path), ignore_errors=True)
+    folder = place_of(path)
+    _empty(folder)
+    with suppress(OSError):  # the lock is in it until it is let go of
+        folder.rmdir()
+
+
+def _empty(folder: Path) -> None:
+    """Remove all but the lock."""
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            if entry.name != LOCK:
+                remove(entry)
 
 
 def unfinished(path: Path) -> dict[str, Any] | None:
@@ -137,15 +181,15 @@ def begin(
     check_writable(path, overwrite, shape, axes, dtype)
     folder = place_of(path)
     with refusing(path), making_folders(path):
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(exist_ok=True)
+        _empty(folder)
         store = folder / f"store-{uuid4().hex[:8]}"
         try:
             axes = parse_axes(axes, len(shape))
             level = new_store(store, shape, np.dtype(dtype), axes, pixel_um, stem(path), chunk_px)
             Record(folder).begin({**about, "store": store.name, "overwrite": overwrite})
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            forget(path)
             raise
     return Filling(path, axes, level, Finished(), store, overwrite)
 
@@ -172,6 +216,7 @@ def go_on(path: Path, shape: tuple[int, ...], axes: str) -> Filling:
             f"What an interrupted run left of {path} has the shape {level.shape} and not {shape}: "
             "give the image of that run, or allow it to be overwritten."
         )
-    for torn in store.rglob("*.partial"):  # chunks that a killed process was writing
-        torn.unlink(missing_ok=True)
+    with refusing(path):
+        for torn in store.rglob("*.partial"):  # chunks that a killed process was writing
+            torn.unlink(missing_ok=True)
     return Filling(path, axes, level, Record(folder).finished(), store, overwrite)

@@ -120,7 +120,9 @@ class FileArray:
 
 
 def unreadable(path: Path) -> AnnotrainError:
-    """Word the error about a file that is damaged, cut off, or not what its name says."""
+    """Word the error about a file that is gone, damaged, cut off, or not what its name says."""
+    if not path.exists():
+        return AnnotrainError(f"{path} is not there any more: put it back, or connect its disk again.")
     return AnnotrainError(f"{path} cannot be read: it is damaged, cut off or of another type; copy or save it again.")
 
 

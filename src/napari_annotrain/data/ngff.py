@@ -10,6 +10,7 @@ import numpy.typing as npt
 import zarr
 
 from napari_annotrain.axes import CANONICAL, parse_axes
+from napari_annotrain.data.chunks import is_store, open_watched
 from napari_annotrain.data.lazy import FileArray, unreadable
 from napari_annotrain.data.metadata import name_axes, to_um
 from napari_annotrain.data.stack import Stack
@@ -20,17 +21,11 @@ VERSION = "0.5"
 CHUNK_PX = 1024
 _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 _UNITS = {"T": "second", "Z": "micrometer", "Y": "micrometer", "X": "micrometer"}
-_MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 
 
 def is_zarr(path: Path) -> bool:
     """Tell whether a folder is a zarr store, or calls itself one."""
     return path.is_dir() and (path.suffix.lower() == ".zarr" or is_store(path))
-
-
-def is_store(path: Path) -> bool:
-    """Tell whether a folder holds the metadata of a zarr group or array."""
-    return any((path / mark).is_file() for mark in _MARKS)
 
 
 def open_zarr(path: Path, axes: str | None, name: str) -> Stack:
@@ -90,7 +85,7 @@ def _open_multiscale(path: Path, group: zarr.Group, image: Mapping[str, Any], ax
 
 
 def _open_level(path: Path) -> tuple[Any, None]:
-    array = zarr.open(path, mode="r")
+    array = open_watched(path)
     if not isinstance(array, zarr.Array):
         raise unreadable(path)
     return array, None

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from napari_annotrain.data.ngff import is_store
+from napari_annotrain.data.chunks import is_store
 from napari_annotrain.errors import AnnotrainError
 
 
@@ -60,7 +60,7 @@ def beside(path: Path) -> Iterator[Path]:
             yield temporary
             put(temporary, path)
         finally:
-            _remove(temporary)
+            remove(temporary)
 
 
 @contextmanager
@@ -105,10 +105,11 @@ def put(new: Path, path: Path) -> None:
     except BaseException:
         old.rename(path)
         raise
-    _remove(old)
+    remove(old)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder, as far as the system lets go of it."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,6 +1,7 @@
 """TIFF of every kind (plain, ImageJ, OME, tiled, pyramidal) opened as a Stack."""
 
 import logging
+import os
 import struct
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -90,7 +91,7 @@ def _open_level(path: Path, level: int) -> tuple[Any, Callable[[], None] | None]
             source: Any = PillowPages(path, series)
         elif series.dataoffset is not None and series.keyframe.is_memmappable and not series.is_multifile:
             dtype = series.dtype.newbyteorder(tiff.byteorder)
-            source = np.memmap(path, dtype, "r", series.dataoffset, series.shape)
+            source = MappedPages(path, dtype, series.dataoffset, series.shape)
         else:
             page = series.keyframe
             whole = not page.is_tiled and page.nbytes < SMALL_BYTES
@@ -107,6 +108,23 @@ def _decodable(series: tifffile.TiffPageSeries) -> bool:
     """Tell whether tifffile can decompress this here: some compressions need the package imagecodecs."""
     page = series.keyframe
     return bool(page.compression in tifffile.TIFF.DECOMPRESSORS and page.predictor in tifffile.TIFF.UNPREDICTORS)
+
+
+class MappedPages:
+    """A memory map of planes that are not compressed, which is touched only as long as its file has all of them.
+
+    Where the file was cut off meanwhile, the system would end the process.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...]) -> None:
+        self._path, self._end = path, offset + prod(shape) * dtype.itemsize
+        self._map = np.memmap(path, dtype, "r", offset, shape)
+
+    def __getitem__(self, key: tuple[int | slice, ...]) -> npt.NDArray[Any]:
+        """Copy a window."""
+        if os.stat(self._path).st_size < self._end:
+            raise EOFError(self._path)
+        return np.array(self._map[key])
 
 
 class PillowPages:

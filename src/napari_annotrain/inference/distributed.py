@@ -1,6 +1,8 @@
 """Prediction on a dask cluster: blocks of a result are tasks, and each worker writes its own chunks."""
 
 import functools
+import logging
+import warnings
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
@@ -40,6 +42,8 @@ class Work:
         OME-Zarr whose level 0 is written to; a folder that all workers see.
     ids_a_plane
         So many ids are set aside for the cells of each plane; 0 where none are told apart.
+    out
+        Where the result will appear, for what is said of it.
     """
 
     model: Model
@@ -49,6 +53,7 @@ class Work:
     store: Path
     axes: str
     ids_a_plane: int = 0
+    out: Path | None = None
 
 
 def run_blocks(address: str, work: Work, blocks: Iterable[Region], total: int, n_finished: int = 0) -> Generator[Event]:
@@ -110,7 +115,7 @@ def _predict_block(work: Work, block: Region) -> tuple[int, list[str]]:
         level = zarr.open_array(work.store, path="0", mode="r+")
     except (OSError, KeyError, ValueError) as error:
         raise AnnotrainError(
-            f"A worker cannot write to {work.store}: choose a place for the result that all workers see."
+            f"A worker cannot write to {work.out or work.store}: choose a place for the result that all workers see."
         ) from error
     last_id, notes = 0, []
     plane = block[0].start * work.stack.shape[2] + block[1].start
@@ -124,7 +129,7 @@ def _predict_block(work: Work, block: Region) -> tuple[int, list[str]]:
             values = event.result
             if work.ids_a_plane:
                 values, last_id = _own_ids(values, plane, work.ids_a_plane, level.dtype)
-            with refusing(work.store):
+            with refusing(work.out or work.store):
                 paste(level, work.axes, event.write, values)
     return last_id, notes
 
@@ -186,7 +191,13 @@ def _connected(address: str) -> Iterator[Any]:
     if address.startswith("local:"):
         n_workers = int(address.removeprefix("local:"))
         try:
-            cluster = LocalCluster(n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None)
+            cluster = LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,  # what goes wrong in a worker is told here, in a sentence
+            )
         except RuntimeError as error:
             raise AnnotrainError(
                 f"The processes of {address} could not be started: in a script, call predict below "
@@ -196,10 +207,17 @@ def _connected(address: str) -> Iterator[Any]:
             yield client
         return
     try:
-        client = Client(address, timeout=PATIENCE_SECONDS)
+        with warnings.catch_warnings():  # of other versions, which are refused below
+            warnings.simplefilter("ignore")
+            client = Client(address, timeout=PATIENCE_SECONDS)
     except (OSError, ValueError) as error:
         raise AnnotrainError(
             f"No scheduler answers at {address}: start one (dask scheduler), or write local:2 for two processes here."
+        ) from error
+    except Exception as error:  # each version has its own way not to understand another
+        raise AnnotrainError(
+            f"The scheduler at {address} speaks the language of another version of dask.distributed than "
+            f"{version('distributed')}: install the same on all computers."
         ) from error
     with client:
         _check_versions(client, address)
@@ -209,24 +227,27 @@ def _connected(address: str) -> Iterator[Any]:
 def _check_versions(client: Any, address: str) -> None:
     if not client.nthreads():
         raise AnnotrainError(f"The scheduler at {address} has no workers: start some (dask worker {address}).")
+    told = client.get_versions()
+    sides = [told["scheduler"], *told["workers"].values()]
+    _check_version("distributed", {side["packages"]["distributed"] for side in sides}, f"Some computers of {address}")
     try:
-        client.get_versions(check=True)
         theirs = set(client.run(version, "napari-annotrain").values())
     except (ValueError, ImportError) as error:
         raise AnnotrainError(
-            f"The workers at {address} have other versions than this computer, or lack napari-annotrain: "
-            "install the same on all of them."
+            f"The workers at {address} lack napari-annotrain: install the same version on all of them."
         ) from error
-    ours = _version()
+    _check_version("napari-annotrain", theirs, f"Some workers at {address}")
+
+
+def _check_version(package: str, theirs: set[str], who: str) -> None:
+    ours = _version(package)
     if theirs != {ours}:
-        raise AnnotrainError(
-            f"The workers at {address} have version {', '.join(sorted(theirs))} of napari-annotrain and not "
-            f"{ours}: install the same on all of them."
-        )
+        others = ", ".join(sorted(theirs - {ours}))
+        raise AnnotrainError(f"{who} have version {others} of {package} and not {ours}: install the same on all.")
 
 
-def _version() -> str:
-    return version("napari-annotrain")
+def _version(package: str) -> str:
+    return version(package)
 
 
 def _words(client: Any) -> str:

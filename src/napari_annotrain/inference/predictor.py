@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +68,20 @@ class Scores:
     write: Box
     values: npt.NDArray[Any]
     invalid: npt.NDArray[np.bool_] | None
+
+
+_ready: WeakKeyDictionary[Model, "Predictor"] = WeakKeyDictionary()
+
+
+def ready_predictor(model: Model, spec: PredictSpec) -> "Predictor":
+    """The network of a model, kept while the model lives and no other is used: making it takes longer than a view."""
+    known = _ready.get(model)
+    device = choose_device(spec.device)
+    if known is None or (known.device, known.precision) != (device, choose_precision(spec.precision, device)):
+        known = Predictor(model, spec)
+        _ready.clear()
+        _ready[model] = known
+    return known
 
 
 class Predictor:

@@ -16,7 +16,7 @@ from napari_annotrain.events import Computed, Event, Note, Region, Started, Tile
 from napari_annotrain.inference.cells import CellDecoder
 from napari_annotrain.inference.nearest import Look, nearest_first
 from napari_annotrain.inference.planes import KeptPlanes, Place, PlaneCollector, Values
-from napari_annotrain.inference.predictor import Predictor, Scores
+from napari_annotrain.inference.predictor import Predictor, Scores, ready_predictor
 from napari_annotrain.inference.rescale import Rescaled, rescale
 from napari_annotrain.inference.results import Results, output_of
 from napari_annotrain.inference.schedule import iter_scores
@@ -72,7 +72,7 @@ def segment(
         (T, Z, Y, X) slices inside the image; None for all of it.
     kept
         What the network made of planes, so that it need not run when only `spec.cells` has changed: used where it
-        holds all that is asked for, and added to.
+        holds all that is asked for, and added to. The network is kept ready then, too.
     finished
         Pieces that an earlier run has finished, with the same tiles; they are left out. Ids run on from theirs.
     predictor
@@ -91,7 +91,8 @@ def segment(
         cells = CellDecoder(card, spec.cells, scaled.diameter_px, choose_window(spec), finished.last_id)
     results = Results(card, kind, scaled.scale != 1, cells)
     places = [Place(model, stack, t, z, scaled.box, (spec.precision, scaled.scale)) for t, z in planes]
-    job = _Job(model, stack.name, normalisation, scaled, results, places, finished, predictor, focus)
+    make = Predictor if kept is None else ready_predictor  # who keeps planes predicts again and again
+    job = _Job(model, stack.name, normalisation, scaled, results, places, finished, predictor, make, focus)
     if cells is None or kept is None:
         yield from _predict(job, spec, KeptPlanes(0))
     elif (found := kept.find(places)) is not None:
@@ -112,6 +113,7 @@ class _Job:
     places: list[Place]
     finished: Finished
     predictor: Predictor | None
+    make: Callable[[Model, PredictSpec], Predictor]
     focus: Callable[[], Look]
 
     @property
@@ -154,7 +156,7 @@ def plan_tiles(model: Model, stack: Stack, spec: PredictSpec) -> tuple[PredictSp
 
 def _predict(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Iterator[Event]:
     scaled, results, seen = job.scaled, job.results, job.scaled.seen
-    predictor = job.predictor or Predictor(job.model, spec)
+    predictor = job.predictor or job.make(job.model, spec)
     budget = memory_budget(spec, predictor.device)
     core = choose_core(spec, job.model.card.net, seen, budget, predictor.precision)
     total = len(cut(seen, core, predictor.geometry)) * len(job.places)

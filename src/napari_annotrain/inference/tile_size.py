@@ -49,8 +49,8 @@ def choose_core(
     spec: PredictSpec, net: NetSpec, region: Box, budget: int, precision: torch.dtype = torch.float32
 ) -> int:
     """Side of the tiles' cores, in px: as asked, or the largest that a budget of so many bytes holds."""
-    longest = max(s.stop - s.start for s in region)
     shape = geometry(net)
+    longest = max(s.stop - s.start // shape.grid * shape.grid for s in region)  # tiles begin on the grid
     if spec.tile == "whole":
         return shape.round_up(longest + shape.grid)
     if spec.tile != "auto":
