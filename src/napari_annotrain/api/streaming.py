@@ -1,7 +1,7 @@
 """Prediction from disk to disk: bounded memory, and what is finished is never computed again."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import OnEvent, TileDone
+from napari_annotrain.inference.distributed import serving
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
 
@@ -75,7 +76,8 @@ def stream(
         way = _way(run, model, stack, spec, out, how, normalisation)
         with _keeping(way.filling):
             if is_large(way):
-                fill_planes(way, partial(_stream_part, model, how), how.on_event)
+                with nullcontext() if how.scheduler is None else serving(how.scheduler) as scheduler:
+                    fill_planes(way, partial(_stream_part, model, scheduler), how.on_event)
             elif how.scheduler is None:
                 _compute(way, how.on_event)
             else:
@@ -104,7 +106,7 @@ def _way(
 
 def _stream_part(
     model: Model,
-    how: Conduct,
+    scheduler: str | None,
     stack: Stack,
     spec: PredictSpec,
     out: Path,
@@ -112,7 +114,7 @@ def _stream_part(
     on_event: OnEvent,
 ) -> zarr.Array:
     """Stream what a result takes, going on with what there is of it."""
-    conduct = Conduct(how.scheduler, resume=True, on_event=on_event)
+    conduct = Conduct(scheduler, resume=True, on_event=on_event)
     return stream(model, stack, spec, out, conduct, normalisation, levels=False)
 
 

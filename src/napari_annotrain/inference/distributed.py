@@ -179,49 +179,64 @@ def check_address(address: str) -> None:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Any]:
-    """A client of the cluster, which is started here for ``local:N`` and ends with the block."""
+def serving(address: str) -> Iterator[str]:
+    """The address of a scheduler; that of ``local:N`` is started here, and ends with the block.
+
+    Raises
+    ------
+    AnnotrainError
+        Its processes could not be started, or what is needed for it is not installed.
+    """
     check_address(address)
     try:
-        from distributed import Client, LocalCluster
+        from distributed import LocalCluster
     except ImportError:
         raise AnnotrainError(
             "Prediction on a cluster needs dask.distributed: pip install 'napari-annotrain[distributed]'."
         ) from None
-    if address.startswith("local:"):
-        n_workers = int(address.removeprefix("local:"))
-        try:
-            cluster = LocalCluster(
-                n_workers=n_workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,  # what goes wrong in a worker is told here, in a sentence
-            )
-        except RuntimeError as error:
-            raise AnnotrainError(
-                f"The processes of {address} could not be started: in a script, call predict below "
-                "if __name__ == '__main__':, because each of them reads the script again."
-            ) from error
-        with cluster, Client(cluster) as client:
-            yield client
+    if not address.startswith("local:"):
+        yield address
         return
     try:
-        with warnings.catch_warnings():  # of other versions, which are refused below
-            warnings.simplefilter("ignore")
-            client = Client(address, timeout=PATIENCE_SECONDS)
-    except (OSError, ValueError) as error:
+        cluster = LocalCluster(
+            n_workers=int(address.removeprefix("local:")),
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,  # what goes wrong in a worker is told here, in a sentence
+        )
+    except RuntimeError as error:
         raise AnnotrainError(
-            f"No scheduler answers at {address}: start one (dask scheduler), or write local:2 for two processes here."
+            f"The processes of {address} could not be started: in a script, call predict below "
+            "if __name__ == '__main__':, because each of them reads the script again."
         ) from error
-    except Exception as error:  # each version has its own way not to understand another
-        raise AnnotrainError(
-            f"The scheduler at {address} speaks the language of another version of dask.distributed than "
-            f"{version('distributed')}: install the same on all computers."
-        ) from error
-    with client:
-        _check_versions(client, address)
-        yield client
+    with cluster:
+        yield cluster.scheduler_address
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    """A client of the cluster."""
+    with serving(address) as address:
+        from distributed import Client
+
+        try:
+            with warnings.catch_warnings():  # of other versions, which are refused below
+                warnings.simplefilter("ignore")
+                client = Client(address, timeout=PATIENCE_SECONDS)
+        except (OSError, ValueError) as error:
+            raise AnnotrainError(
+                f"No scheduler answers at {address}: start one (dask scheduler), or write local:2 for two processes "
+                "here."
+            ) from error
+        except Exception as error:  # each version has its own way not to understand another
+            raise AnnotrainError(
+                f"The scheduler at {address} speaks the language of another version of dask.distributed than "
+                f"{version('distributed')}: install the same on all computers."
+            ) from error
+        with client:
+            _check_versions(client, address)
+            yield client
 
 
 def _check_versions(client: Any, address: str) -> None:
