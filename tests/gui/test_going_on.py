@@ -120,7 +120,13 @@ def data(lab, name="stack prediction"):
 
 
 def same(found, truth, output):
-    """Equal; cells up to the names of their ids, which follow the view."""
+    """Equal; cells up to the names of their ids, which follow the view.
+
+    Probabilities but for the last bits: a run computes on one thread fewer while the window is busy, and adds up
+    in another order then.
+    """
+    if output == "probabilities":
+        return np.allclose(found, truth, rtol=0, atol=1e-5)
     if output != "cells":
         return np.array_equal(found, truth)
     pairs = np.unique(np.stack([found.ravel(), truth.ravel()]).astype(int), axis=1)
