@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage as ndi
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 Labels = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
@@ -86,6 +88,14 @@ class Basins:
                 parent[low] = high
                 areas[high] += areas[low]
         return np.array([root(basin) for basin in parent], np.int64)
+
+    def connected_to(self, pixels: tuple[Ints, Ints]) -> Mask:
+        """Which basins lie in the components that these pixels (rows, columns) are of; a value a basin."""
+        pairs = np.array([(a, b) for a, b, _ in self.passes], np.int64).reshape(-1, 2)
+        n = len(self.areas)
+        graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+        component = connected_components(graph, directed=False)[1]
+        return np.isin(component, component[self.labels[pixels]])
 
     def areas_of(self, cells: Ints) -> Ints:
         """Pixels of the cells of `merge`, a number a basin; 0 where its cell goes by another."""

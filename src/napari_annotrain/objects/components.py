@@ -62,7 +62,9 @@ class Components:
         return table[parts]
 
 
-def connect(masks: Callable[[int], Mask], blocks: Sequence[Box], diagonal: bool = False) -> Components:
+def connect(
+    masks: Callable[[int], Mask], blocks: Sequence[Box], diagonal: bool = False, named: bool = True
+) -> Components:
     """Find the components of a plane: those of each block, joined where they touch those of its neighbours.
 
     Parameters
@@ -73,6 +75,8 @@ def connect(masks: Callable[[int], Mask], blocks: Sequence[Box], diagonal: bool 
         From `blocks_of`.
     diagonal
         Whether pixels that touch at a corner are connected.
+    named
+        Whether their first pixels are wanted; else `firsts` is 0.
     """
     width = max(box[1].stop for box in blocks)
     above = below = np.zeros(width, np.int64)  # of the last row of blocks and of this one, the parts at its lower edge
@@ -83,7 +87,7 @@ def connect(masks: Callable[[int], Mask], blocks: Sequence[Box], diagonal: bool 
         parts, n = _label(masks(i), diagonal)
         starts.append(n_parts)
         sizes.append(np.bincount(parts.ravel(), minlength=n + 1)[1:])
-        firsts.append(_firsts(parts, n, rows.start, columns.start, width))
+        firsts.append(_firsts(parts, n, rows.start, columns.start, width) if named else np.zeros(n, np.int64))
         boxes.append(_boxes(parts, rows.start, columns.start))
         own = np.where(parts > 0, parts + np.int64(n_parts), 0)
         if columns.start == 0:

@@ -184,13 +184,17 @@ def pieces_of(basins: Basins, area: float) -> Ints:
     return basins.merge(NECK_DEPTH * radius_of(area))
 
 
-def choose_cells(basins: Basins, certainty: Floats, depth: Floats | None, area: float, rules: CellRules) -> Labels:
-    """Join basins to cells and drop what is none, for typical cells of this area."""
+def choose_cells(
+    basins: Basins, certainty: Floats, depth: Floats | None, area: float, rules: CellRules, among: Mask | None = None
+) -> Labels:
+    """Join basins to cells and drop what is none, for typical cells of this area; `among` some of the basins only."""
     cells = basins.merge(NECK_DEPTH * radius_of(area), SMALLEST_PIECE * area, area)
     kept = basins.areas_of(cells) >= rules.least(area)
     if depth is not None:
         kept &= _is_deep(basins, cells, depth) & _is_certain(basins, cells, certainty, rules.threshold)
     kept[0] = False
+    if among is not None:
+        kept &= among
     return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[cells].take(basins.labels)
 
 

@@ -32,7 +32,9 @@ HALO = 3
 
 #: Gives of a box (1 + D, Y, X) the probability of being inside a cell and D distances, at most one.
 Read = Callable[[Box], npt.NDArray[Any]]
-Find = Callable[[Box], Basins]
+#: Certainty, depth and mask of a box.
+Scores = tuple[Floats, Floats | None, Mask]
+Find = Callable[[Scores], Basins]
 
 
 class Plane(Protocol):
@@ -141,30 +143,37 @@ class _Plane:
         return sum(int(np.count_nonzero(self.mask[box])) for box in self.blocks)
 
     def label(self, out: Plane, last_id: int) -> int:
-        area = self.rules.area or typical_area(self._components().sizes)
+        area = self.rules.area or typical_area(self._components(named=False).sizes)
         self._close_holes(self.rules.largest_hole(area))
         sigma = self.rules.sigma(area)
         margin = reach(sigma)
         components = self._components()
         whole = fitting(components, margin, self.most_px, out.shape)
-        windows = list(windows_of(components, whole, margin, self.most_px, self.side, out.shape))
+        windows = list(windows_of(components, whole, margin, self.most_px, out.shape))
         crossing = None if whole.all() else self._cross(margin, 2 * radius_of(area))
         with queue_in(self.folder) as queue:
-            find = partial(self._find, sigma)
+            find = partial(_find, sigma)
             if self.rules.area is None:
                 pieces = np.concatenate(list(self._pieces(windows, crossing, find, area, queue)))
                 area = typical_area(pieces) if len(pieces) else area
                 queue.rewind()
                 find = partial(_next_of, queue)
             for window in windows:
-                labels = self._choose(window.box, find(window.box), area)
-                last_id = _write(out, window.box, labels, self._owned(window), last_id)
+                scores = self._scores(window.box)
+                basins = find(scores)
+                labels = choose_cells(basins, *scores[:2], area, self.rules, self._own(basins, window))
+                last_id = _write(out, window.box, labels, last_id)
             if crossing is None:
                 return last_id
-            return crossing.label(out, lambda box: self._choose(box, find(box), area), self.rules.least(area), last_id)
 
-    def _components(self) -> Components:
-        return connect(lambda i: self.mask[self.blocks[i]], self.blocks)
+            def labels_of(box: Box) -> Labels:
+                scores = self._scores(box)
+                return choose_cells(find(scores), *scores[:2], area, self.rules)
+
+            return crossing.label(out, labels_of, self.rules.least(area), last_id)
+
+    def _components(self, named: bool = True) -> Components:
+        return connect(lambda i: self.mask[self.blocks[i]], self.blocks, named=named)
 
     def _cross(self, margin: int, diameter: float) -> Crossing:
         """The components that fit into no window, in blocks of their own."""
@@ -179,7 +188,7 @@ class _Plane:
         """Fill gaps in the foreground of at most so many pixels that do not reach the border of the image."""
         if largest <= 0:
             return
-        gaps = connect(lambda i: ~self.mask[self.blocks[i]], self.blocks, diagonal=True)
+        gaps = connect(lambda i: ~self.mask[self.blocks[i]], self.blocks, diagonal=True, named=False)
         top, left, bottom, right = gaps.boxes.T
         height, width = self.mask.shape
         inner = (top > 0) & (left > 0) & (bottom < height) & (right < width)
@@ -188,36 +197,30 @@ class _Plane:
             gap = ~self.mask[box]
             self.mask[box] |= gaps.at(i, gap, small)
 
-    def _scores(self, box: Box) -> tuple[Floats, Floats | None, Mask]:
+    def _scores(self, box: Box) -> Scores:
         """What the network says of a box, sure of the holes that were closed, and its mask."""
         inside, *depth = self.read(box)
         certainty, mask = np.array(inside, np.float32), np.array(self.mask[box])
         certainty[mask & (certainty < self.rules.threshold)] = 1
         return certainty, np.asarray(depth[0], np.float32) if depth else None, mask
 
-    def _find(self, sigma: float, box: Box) -> Basins:
-        certainty, depth, mask = self._scores(box)
-        return find_basins(mask, certainty, depth, sigma)
-
-    def _choose(self, box: Box, basins: Basins, area: float) -> Labels:
-        certainty, depth, _ = self._scores(box)
-        return choose_cells(basins, certainty, depth, area, self.rules)
-
-    def _owned(self, window: Window) -> Mask:
-        return window.owned(np.array(self.mask[window.box]), self.mask.shape[1])
+    def _own(self, basins: Basins, window: Window) -> Mask:
+        """Which basins a window answers for."""
+        return basins.connected_to(window.pixels(self.mask.shape[1]))
 
     def _pieces(
         self, windows: list[Window], crossing: Crossing | None, find: Find, area: float, queue: Queue
     ) -> Iterator[Ints]:
         """Areas of what the foreground falls into; the basins are kept, to be asked for again in this order."""
         for window in windows:
-            basins = find(window.box)
+            basins = find(self._scores(window.box))
             queue.put(basins)
-            yield _areas(basins, basins.labels[self._owned(window)], area)
+            areas = basins.areas_of(pieces_of(basins, area))
+            yield areas[self._own(basins, window) & (areas > 0)]
         for box, inner, ours in crossing.cores() if crossing else ():
-            basins = find(box)
+            basins = find(self._scores(box))
             queue.put(basins)
-            yield _areas(basins, basins.labels[inner][ours], area)
+            yield _mostly_here(basins, basins.labels[inner][ours], area)
 
 
 def reach(sigma: float) -> int:
@@ -230,12 +233,17 @@ def reach(sigma: float) -> int:
     return ceil(support * (1 + 2**0.5)) + 3
 
 
-def _next_of(queue: Queue, _: Box) -> Basins:
+def _find(sigma: float, scores: Scores) -> Basins:
+    certainty, depth, mask = scores
+    return find_basins(mask, certainty, depth, sigma)
+
+
+def _next_of(queue: Queue, _: Scores) -> Basins:
     found: Basins = queue.take()
     return found
 
 
-def _areas(basins: Basins, here: Labels, area: float) -> Ints:
+def _mostly_here(basins: Basins, here: Labels, area: float) -> Ints:
     """Pixels of the pieces of which at least half are here; `here` are the basins of our own pixels."""
     pieces = pieces_of(basins, area)
     areas, ours = basins.areas_of(pieces), np.bincount(pieces[here.ravel()], minlength=len(pieces))
@@ -243,13 +251,9 @@ def _areas(basins: Basins, here: Labels, area: float) -> Ints:
     return areas[(areas > 0) & (2 * ours >= areas)]
 
 
-def _write(out: Plane, box: Box, labels: Labels, own: Mask, last_id: int) -> int:
-    """Write those of the labels that are ours under new ids; the last one."""
-    ours = own & (labels > 0)
-    there = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
-    there[labels[ours]] = 1
-    n = int(there.sum())
+def _write(out: Plane, box: Box, labels: Labels, last_id: int) -> int:
+    """Write labels 1, 2, ... under new ids; the last one."""
+    n = int(labels.max(initial=0))
     if n:
-        ids = np.cumsum(there) + last_id
-        out[box] = np.where(ours, ids[labels], out[box].astype(np.int64))
+        out[box] = np.where(labels > 0, labels + np.int64(last_id), out[box].astype(np.int64))
     return last_id + n

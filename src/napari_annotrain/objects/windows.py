@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage as ndi
 
-from napari_annotrain.objects.components import Box, Components, Ints, Mask, first_pixels
+from napari_annotrain.objects.components import Box, Components, Ints, Mask
+
+#: Blocks are so large that this share of the components is no longer than what is left around them.
+USUAL = 0.99
 
 
 @dataclass(frozen=True)
@@ -25,20 +28,10 @@ class Window:
     box: Box
     firsts: Ints
 
-    def owned(self, mask: Mask, width: int) -> Mask:
-        """Which pixels of the window belong to those components.
-
-        Parameters
-        ----------
-        mask
-            Of the window.
-        width
-            Of the plane.
-        """
-        parts, n = ndi.label(mask)
-        y, x = np.divmod(first_pixels(parts, n), mask.shape[1])
-        firsts = (y + self.box[0].start) * width + x + self.box[1].start
-        return np.asarray(np.concatenate([[False], np.isin(firsts, self.firsts)])[parts])
+    def pixels(self, width: int) -> tuple[Ints, Ints]:
+        """Rows and columns, in the window, of those first pixels; `width` is that of the plane."""
+        y, x = np.divmod(self.firsts, width)
+        return y - self.box[0].start, x - self.box[1].start
 
 
 def fitting(components: Components, margin: int, most_px: int, shape: Sequence[int]) -> Mask:
@@ -48,19 +41,18 @@ def fitting(components: Components, margin: int, most_px: int, shape: Sequence[i
 
 
 def windows_of(
-    components: Components, chosen: Mask, margin: int, most_px: int, side: int, shape: Sequence[int]
+    components: Components, chosen: Mask, margin: int, most_px: int, shape: Sequence[int]
 ) -> Iterator[Window]:
     """Windows that hold the chosen components whole, with a margin; neighbouring ones share a window while it fits.
 
     Parameters
     ----------
-    side
-        Of the blocks that decide which are neighbours.
     shape
         (Y, X) of the plane.
     """
     boxes = _widened(components.boxes, margin, shape)
     order = np.flatnonzero(chosen)
+    side = _side(components.boxes[order], margin, most_px)
     rows, columns = (components.boxes[order, :2] // side).T
     order = order[np.lexsort((order, columns, rows))]
     blocks = components.boxes[order, :2] // side
@@ -77,6 +69,14 @@ def windows_of(
         begin, union = i, box
     if len(order):
         yield Window(_slices(union), components.firsts[order[begin:]])
+
+
+def _side(boxes: Ints, margin: int, most_px: int) -> int:
+    """Side of the blocks whose components share a window: with it nearly all of them fit, whatever lies at its edge."""
+    longest = isqrt(most_px)
+    lengths = (boxes[:, 2:] - boxes[:, :2]).max(1)
+    usual = int(np.quantile(lengths, USUAL)) if len(lengths) else 0
+    return max(1, longest // 2, longest - 2 * margin - usual)
 
 
 def _widened(boxes: Ints, margin: int, shape: Sequence[int]) -> Ints:
