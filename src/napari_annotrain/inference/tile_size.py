@@ -21,8 +21,9 @@ SPARE = 0.12
 MOST_RESIDENT = 700_000_000
 #: Share of a GPU's free memory that tiles may take.
 GPU_SHARE = 0.6
-#: Share of the memory in which cells are told apart; what the network made of their plane lies in another.
-WINDOW_SHARE = 0.25
+#: Share of the memory for each of the two windows in which cells are told apart at once; what the network made of their
+#: plane lies in another.
+WINDOW_SHARE = 0.125
 #: Windows are not made smaller for cells, whatever the memory, in pixels.
 LEAST_WINDOW_PX = 1 << 20
 

@@ -1,6 +1,6 @@
 """Cells of tissue: where they touch over more than can be looked at at once, blocks that overlap are joined."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,10 @@ class Crossing:
         spans = zip(components.starts, stops, strict=True)
         self._there = [i for i, (a, b) in enumerate(spans) if chosen[components.component[a:b]].any()]
 
+    def boxes(self) -> list[Box]:
+        """What each block that holds some of them knows."""
+        return [self._widened(self._blocks[i]) for i in self._there]
+
     def cores(self) -> Iterator[tuple[Box, Box, Mask]]:
         """What each block that holds some of them knows, its own part of that, and which pixels there are theirs."""
         for i in self._there:
@@ -61,13 +65,13 @@ class Crossing:
             window = self._widened(core)
             yield window, _within(core, window), self._components.at(i, np.asarray(self._mask[core]), self._chosen)
 
-    def label(self, out: "Plane", labels_of: Callable[[Box], Labels], least: float, last_id: int) -> int:
+    def label(self, out: "Plane", labels_there: Iterable[Labels], least: float, last_id: int) -> int:
         """Write the cells of these components.
 
         Parameters
         ----------
-        labels_of
-            Tells the cells of a box apart.
+        labels_there
+            The cells of each box of `cores`.
         least
             Area of the smallest cell, in pixels.
         last_id
@@ -80,8 +84,8 @@ class Crossing:
         n, areas, pairs = 0, [np.zeros(0, np.int64)], [np.zeros((2, 0), np.int64)]
         above: dict[int, _Seen] = {}
         left: dict[int, _Seen] = {}
-        for i, (window, inner, chosen) in zip(self._there, self.cores(), strict=True):
-            labels, core = labels_of(window), self._blocks[i]
+        for i, (window, inner, chosen), labels in zip(self._there, self.cores(), labels_there, strict=True):
+            core = self._blocks[i]
             for seen in (above.pop(i - self._n_columns, None), left.pop(i - 1, None)):
                 if seen is not None:
                     pairs.append(_agreed(seen, _Seen(seen.box, labels[_within(seen.box, window)], n)))

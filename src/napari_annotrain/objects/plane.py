@@ -13,6 +13,7 @@ import numpy.typing as npt
 from napari_annotrain.objects.basins import Basins
 from napari_annotrain.objects.components import Box, Components, Ints, Labels, Mask, blocks_of, connect
 from napari_annotrain.objects.crossing import Crossing
+from napari_annotrain.objects.in_order import in_order
 from napari_annotrain.objects.instances import (
     CellRules,
     Floats,
@@ -27,6 +28,8 @@ from napari_annotrain.objects.windows import Window, fitting, windows_of
 
 #: What telling cells apart takes a pixel, in bytes; measured where half of the plane is cells, and some more.
 BYTES_A_PIXEL = 96
+#: So many windows are looked at at once.
+THREADS = 2
 #: What a block of tissue sees around its own part, in diameters of a typical cell.
 HALO = 3
 
@@ -158,10 +161,14 @@ class _Plane:
                 area = typical_area(pieces) if len(pieces) else area
                 queue.rewind()
                 find = partial(_next_of, queue)
-            for window in windows:
+
+            def cells_in(window: Window) -> Labels:
                 scores = self._scores(window.box)
                 basins = find(scores)
-                labels = choose_cells(basins, *scores[:2], area, self.rules, self._own(basins, window))
+                return choose_cells(basins, *scores[:2], area, self.rules, self._own(basins, window))
+
+            threads = 1 if self.rules.area is None else THREADS  # a queue is taken from in its order
+            for window, labels in zip(windows, in_order(cells_in, windows, threads), strict=True):
                 last_id = _write(out, window.box, labels, last_id)
             if crossing is None:
                 return last_id
@@ -170,7 +177,8 @@ class _Plane:
                 scores = self._scores(box)
                 return choose_cells(find(scores), *scores[:2], area, self.rules)
 
-            return crossing.label(out, labels_of, self.rules.least(area), last_id)
+            labels_there = in_order(labels_of, crossing.boxes(), threads)
+            return crossing.label(out, labels_there, self.rules.least(area), last_id)
 
     def _components(self, named: bool = True) -> Components:
         return connect(lambda i: self.mask[self.blocks[i]], self.blocks, named=named)
@@ -212,13 +220,15 @@ class _Plane:
         self, windows: list[Window], crossing: Crossing | None, find: Find, area: float, queue: Queue
     ) -> Iterator[Ints]:
         """Areas of what the foreground falls into; the basins are kept, to be asked for again in this order."""
-        for window in windows:
-            basins = find(self._scores(window.box))
+        found = in_order(lambda window: find(self._scores(window.box)), windows, THREADS)
+        for window, basins in zip(windows, found, strict=True):
             queue.put(basins)
             areas = basins.areas_of(pieces_of(basins, area))
             yield areas[self._own(basins, window) & (areas > 0)]
-        for box, inner, ours in crossing.cores() if crossing else ():
-            basins = find(self._scores(box))
+        if crossing is None:
+            return
+        found = in_order(lambda box: find(self._scores(box)), crossing.boxes(), THREADS)
+        for (_, inner, ours), basins in zip(crossing.cores(), found, strict=True):
             queue.put(basins)
             yield _mostly_here(basins, basins.labels[inner][ours], area)
 
