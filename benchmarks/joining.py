@@ -22,6 +22,7 @@ from skimage.measure import label as components
 import napari_annotrain as at
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.data.synthetic import cells
+from napari_annotrain.inference.cells import WINDOW
 from napari_annotrain.inference.tile_size import choose_window
 from napari_annotrain.metrics import count_cells
 from napari_annotrain.net.model import Model
@@ -85,7 +86,8 @@ def main() -> None:
         network = seconds(lambda i=image: at.predict(model, Stack.of(i, "YX"), output="probabilities"), given.repeats)
         at_once = seconds(lambda m=maps, r=rules: cells_of(*m, rules=r), given.repeats)
         for memory in given.memory:
-            most_px, found = choose_window(PredictSpec(memory=parse_memory(memory))), np.zeros_like(whole)
+            most_px = int(choose_window(PredictSpec(memory=parse_memory(memory))) * WINDOW)
+            found = np.zeros_like(whole)
 
             def windows(m: np.ndarray = maps, r: CellRules = rules, f: np.ndarray = found, n: int = most_px) -> None:
                 f[:] = 0

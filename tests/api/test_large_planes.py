@@ -35,7 +35,7 @@ def whole(model, image, tmp_path):
 def through_disk(whole, monkeypatch):
     """Every plane counts as too large for memory."""
     monkeypatch.setattr(large_planes, "PLANE_SHARE", 0)
-    monkeypatch.setattr(large_planes, "choose_window", lambda spec: 6_000)
+    monkeypatch.setattr(large_planes, "choose_window", lambda spec: 15_000)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_interrupted_while_cells_are_told_apart_it_computes_no_tile_again(
 @pytest.mark.usefixtures("through_disk")
 def test_tissue_is_parted_as_the_first_run_would(model, image, tmp_path, monkeypatch):
     memory = []
-    monkeypatch.setattr(large_planes, "choose_window", lambda spec: memory.append(spec.memory) or 6_000)
+    monkeypatch.setattr(large_planes, "choose_window", lambda spec: memory.append(spec.memory) or 15_000)
     with pytest.raises(KeyboardInterrupt):
         at.predict(model, image, out=tmp_path / "o.zarr", memory="1GB", on_event=stop_at(5), **TILE)
     events = []

@@ -37,7 +37,7 @@ def test_windows_change_no_cell(model, image, diameter, to_disk, monkeypatch, tm
         return original(mask, *more)
 
     monkeypatch.setattr(plane, "find_basins", spied)
-    monkeypatch.setattr(segment, "choose_window", lambda spec: 16_000)
+    monkeypatch.setattr(segment, "choose_window", lambda spec: 40_000)
     found = at.predict(model, image[0], **how, **({"out": tmp_path / "cells.ome.zarr"} if to_disk else {}))
     assert len(looked_at) > 3
     assert max(height * width for height, width in looked_at) <= 16_000
@@ -46,6 +46,6 @@ def test_windows_change_no_cell(model, image, diameter, to_disk, monkeypatch, tm
 
 
 def test_what_is_looked_at_hangs_on_the_memory_alone():
-    assert choose_window(PredictSpec(memory=4_000_000_000)) > 2048**2
+    assert choose_window(PredictSpec(memory=4_000_000_000)) > 2 * 2048**2
     assert choose_window(PredictSpec(memory=4_000_000_000)) == choose_window(PredictSpec(memory=4_000_000_000, tile=64))
     assert choose_window(PredictSpec(memory=1)) == 1024**2

@@ -55,7 +55,7 @@ class CellIds:
 
         def write(box: Region, cells: npt.NDArray[Any]) -> None:
             ids = cells[cells > 0]
-            canvas[box] = np.where(cells > 0, cells + offset, 0) if offset else cells
+            canvas[box] = np.where(cells > 0, cells + np.int64(offset), 0) if offset else cells
             low, high = (int(ids.min()) - 1, int(ids.max())) if ids.size else (0, 0)
             new.append(Patch(box, low + offset, high + offset))
 

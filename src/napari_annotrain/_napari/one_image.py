@@ -69,6 +69,7 @@ def _onto_disk(api: Any, index: int, piece: Piece, model: Any, spec: PredictSpec
     assert isinstance(canvas, Growing)
     stored = api.find_stored(model, piece.stack, spec, predictions_folder())
     canvas.follow(stored.path)
+    piece.reached.overwrite(piece.box)  # what lay over it is gone
     finished = stored.finished
     n_cells = None if spec.scheduler else finished.last_id
     yield Found(index, _regions(finished), words(finished, canvas.shape), stored.path, stored.complete, n_cells)

@@ -162,9 +162,9 @@ class PredictFlow(PredictSettings):
     def _begin(self, wanted: Order, model: Trained, output: str | None, speaks: bool) -> None:
         self.close_sink()
         self._filled = _filling(wanted.image, wanted.layers[0], model, output)
-        if wanted.what == IMAGES:
+        if wanted.what == IMAGES or any(piece.on_disk for piece in wanted.pieces):
             self._known.forget()
-        else:
+        if wanted.what != IMAGES:
             self._known.begin(self._filled, wanted.pieces[0].box, is_cells(model, output))
         self.under_way, self._cancelled = True, False
         self._order = wanted

@@ -31,6 +31,8 @@ from napari_annotrain.specs import PredictSpec
 LEAST_CELL_PX = 16
 #: Side of the windows by which an image is known again.
 LOOK_PX = 32
+#: What of a model's card decides what it makes of an image.
+DECISIVE = {"classes", "normalise", "training_range", "cell_diameter_px", "threshold", "min_size_px"}
 #: Where an OME-Zarr of ours says how it was made.
 ATTRIBUTE = "napari_annotrain"
 
@@ -145,6 +147,7 @@ def identity(model: Model, stack: Stack, spec: PredictSpec, cluster: bool) -> di
     whole = slice(0, stack.shape[-2]), slice(0, stack.shape[-1])
     return {
         "model": digest(model.weights),
+        "card": model.card.model_dump(mode="json", include=DECISIVE),
         "image": _likeness(stack),
         "shape": list(stack.shape),
         "scale": rescale(model.card, stack, spec, whole).scale,
@@ -167,6 +170,7 @@ def check_same(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any], out: P
         raise AnnotrainError(f"{out} was not made by a prediction that could be resumed: choose another name.")
     words = {
         "model": "another model",
+        "card": "another model",
         "shape": "another image",
         "image": "another image",
         "output": "another kind of output",

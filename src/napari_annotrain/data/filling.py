@@ -139,10 +139,11 @@ def forget(path: Path) -> None:
 
 
 def _empty(folder: Path) -> None:
-    """Remove all but the lock."""
-    with suppress(OSError):
-        for entry in folder.iterdir():
-            if entry.name != LOCK:
+    """Remove all but the lock; first what says that there is something, so that nothing torn is gone on with."""
+    entries = sorted(folder.glob("*"), key=lambda entry: entry.suffix not in (".json", ".jsonl"))
+    for entry in entries:
+        if entry.name != LOCK:
+            with suppress(OSError):
                 remove(entry)
 
 

@@ -14,6 +14,10 @@ from napari_annotrain.objects.plane import Plane, label_class_plane, label_plane
 from napari_annotrain.specs import CellsSpec
 from napari_annotrain.tiles.grid import Box
 
+#: A window has this part of the pixels of the largest plane that is looked at whole: there are two of them at a time,
+#: and memory that one thread has used is not all there for another.
+WINDOW = 0.3
+
 #: Gives of a box (1 + D, Y, X) the probability of being inside a cell and D distances; of a model of classes (Y, X)
 #: classes.
 Read = Callable[[Box], npt.NDArray[Any]]
@@ -27,7 +31,7 @@ class CellDecoder:
     diameter_px
         Of the cells of this image, where it is known; else it is taken for that of the model.
     most_px
-        Larger planes are looked at in windows of at most so many pixels.
+        Larger planes are looked at in windows.
     last_id
         Has been given to a cell already.
     """
@@ -54,7 +58,7 @@ class CellDecoder:
 
     def decode_into(self, read: Read, out: Plane, folder: Path | None = None) -> int:
         """Label the cells of one plane in windows, where 0 is now; the largest id so far."""
-        how = self._rules, self._most_px, self._last_id, folder
+        how = self._rules, int(self._most_px * WINDOW), self._last_id, folder
         if self._classes is None:
             self._last_id = label_plane(read, out, *how)
         else:

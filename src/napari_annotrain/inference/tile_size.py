@@ -21,9 +21,8 @@ SPARE = 0.12
 MOST_RESIDENT = 700_000_000
 #: Share of a GPU's free memory that tiles may take.
 GPU_SHARE = 0.6
-#: Share of the memory for each of the two windows in which cells are told apart at once; what the network made of their
-#: plane lies in another.
-WINDOW_SHARE = 0.125
+#: Share of the memory in which cells are told apart; what the network made of their plane lies in another.
+WINDOW_SHARE = 0.25
 #: Windows are not made smaller for cells, whatever the memory, in pixels.
 LEAST_WINDOW_PX = 1 << 20
 
@@ -39,7 +38,7 @@ def memory_budget(spec: PredictSpec, device: torch.device) -> int:
 
 
 def choose_window(spec: PredictSpec) -> int:
-    """Pixels of a plane in which cells are told apart at once.
+    """Pixels of the largest plane whose cells are told apart as a whole.
 
     It hangs on nothing but `spec.memory`, so that tissue is parted alike on every machine and on every day.
     """

@@ -119,9 +119,10 @@ def keep_freed_memory() -> None:
         return
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
-        trim, mmap_max = -1, -4  # M_TRIM_THRESHOLD, M_MMAP_MAX of malloc.h
+        trim, mmap_max, arena_max = -1, -4, -8  # M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX of malloc.h
         libc.mallopt(trim, 2**31 - 1)
         libc.mallopt(mmap_max, 0)
+        libc.mallopt(arena_max, 1)  # what one thread has freed another one can use
 
 
 @functools.cache
