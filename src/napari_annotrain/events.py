@@ -165,7 +165,16 @@ class Computed(Event):
 
 @dataclass(frozen=True)
 class Completing(Event):
-    """All pieces of a result are on the disk; what lets others read it fast (smaller levels) is being added."""
+    """All pieces of a result are on the disk; what lets others read it fast (smaller levels) is being added.
+
+    Attributes
+    ----------
+    done, total
+        Chunks added so far and in all.
+    """
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from napari_annotrain.api import large_planes
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Computed, Started
 from napari_annotrain.inference.cells import CellDecoder
-from napari_annotrain.inference.predictor import Predictor
-from tests.conftest import store_movie, train_on_discs
+from tests.conftest import train_on_discs
 from tests.objects.test_plane import assert_same_cells
 
 TILE = {"tile": 48, "device": "cpu", "output": "cells"}
@@ -18,12 +17,6 @@ TILE = {"tile": 48, "device": "cpu", "output": "cells"}
 @pytest.fixture(scope="module", params=["cells", "classes"])
 def model(request):
     return train_on_discs(request.param)
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory):
-    """Three planes in a store."""
-    return store_movie(tmp_path_factory.mktemp("in") / "movie.zarr", 3)
 
 
 @pytest.fixture
@@ -36,19 +29,6 @@ def through_disk(whole, monkeypatch):
     """Every plane counts as too large for memory."""
     monkeypatch.setattr(large_planes, "PLANE_SHARE", 0)
     monkeypatch.setattr(large_planes, "choose_window", lambda spec: 15_000)
-
-
-@pytest.fixture
-def computed(monkeypatch):
-    """What the network computed: (plane, y, x) of tiles."""
-    tiles, compute = [], Predictor.compute
-
-    def watched(self, patch, decoding):
-        tiles.append((float(patch.image.sum()), patch.tile.write[0].start, patch.tile.write[1].start))
-        return compute(self, patch, decoding)
-
-    monkeypatch.setattr(Predictor, "compute", watched)
-    return tiles
 
 
 def stop_at(n, error=KeyboardInterrupt):

@@ -132,7 +132,7 @@ def test_what_cannot_be_written_at(at_step, error, folder, fails, monkeypatch):
     place, name = {
         "a_piece": (zarr.Array, "__setitem__"),
         "the_record": (Record, "add"),
-        "the_smaller_levels": ("napari_annotrain.data.filling", "add_levels"),
+        "the_smaller_levels": ("napari_annotrain.data.filling", "iter_levels"),
         "the_name": ("napari_annotrain.data.filling", "put"),
     }[at_step]
     calls, last = [], 7 if at_step in ("a_piece", "the_record") else 1

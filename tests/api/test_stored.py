@@ -28,24 +28,11 @@ def stack():
     return Stack.of(np.stack([draw_discs((100, 120), seed=s)[0] for s in range(3)]), "ZYX", name="a: b/c")
 
 
-@pytest.fixture
-def computed(monkeypatch):
-    """What the network computed: (z, y, x) of tiles."""
-    tiles, compute = [], Predictor.compute
-
-    def watched(self, patch, decoding):
-        tiles.append((patch.z, patch.tile.write[0].start, patch.tile.write[1].start))
-        return compute(self, patch, decoding)
-
-    monkeypatch.setattr(Predictor, "compute", watched)
-    return tiles
-
-
 def run(model, stack, spec, folder, n_pieces=None):
     """Predict, and close the generator after so many pieces; the events."""
     stored = api.find_stored(model, stack, spec, folder)
     seen = []
-    with closing(api.iter_stored(model, stack, stored, spec=spec)) as events:
+    with closing(api.iter_stream(model, stack, spec, stored.path, resume=True, overwrite=True)) as events:
         for event in events:
             seen.append(event)
             if len([e for e in seen if isinstance(e, TileDone | BlockDone)]) == n_pieces:
@@ -79,7 +66,7 @@ def test_what_is_left_is_found_by_its_name_and_gone_on_with(stack, tmp_path, com
 def test_a_piece_is_on_the_disk_before_its_event(stack, tmp_path):
     model = threshold_model()
     stored = api.find_stored(model, stack, SPEC, tmp_path)
-    with closing(api.iter_stored(model, stack, stored, spec=SPEC)) as events:
+    with closing(api.iter_stream(model, stack, SPEC, stored.path, resume=True, overwrite=True)) as events:
         piece = next(event for event in events if isinstance(event, TileDone))
         (store,) = place_of(stored.path).glob("store-*")
         _, z, y, x = piece.write

@@ -18,7 +18,7 @@ from napari_annotrain.events import Computed, TileDone
 from napari_annotrain.inference.predictor import Predictor
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import CellsSpec
-from tests.conftest import draw_discs, store_movie, train_on_discs
+from tests.conftest import draw_discs, train_on_discs
 
 OUTPUTS = ["classes", "cells", "probabilities"]
 TILE = {"tile": 48, "device": "cpu"}
@@ -27,25 +27,6 @@ TILE = {"tile": 48, "device": "cpu"}
 @pytest.fixture(scope="module")
 def model():
     return train_on_discs("cells")
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory):
-    """Three planes in a store."""
-    return store_movie(tmp_path_factory.mktemp("in") / "movie.zarr", 3)
-
-
-@pytest.fixture
-def computed(monkeypatch):
-    """What the network computed: (t, y, x) of tiles."""
-    tiles, compute = [], Predictor.compute
-
-    def watched(self, patch, decoding):
-        tiles.append((patch.t, patch.tile.write[0].start, patch.tile.write[1].start))
-        return compute(self, patch, decoding)
-
-    monkeypatch.setattr(Predictor, "compute", watched)
-    return tiles
 
 
 def stop_after(n, error=KeyboardInterrupt):

@@ -70,6 +70,9 @@ class FakeEngine:
     def check_channels(self, model, stack):
         pass
 
+    def is_for_disk(self, model, stack, spec):
+        return False
+
     def output_of(self, model, output):
         kind = output or model.card.target
         return {

@@ -51,7 +51,7 @@ def test_pieces_are_seen_as_they_are_written_and_still_when_the_store_has_moved(
     fill(way, 0, 2, 7)
     growing.changed(piece(0, 2))
     assert (growing[0, 2] == 7).all()
-    way.complete({})
+    list(way.iter_completing({}))
     growing.changed()
     assert growing[0, :, 0, 0].tolist() == [0, 5, 7], "it lies elsewhere now"
 
@@ -84,14 +84,14 @@ def test_a_store_that_moves_in_the_middle_of_reading_is_read_where_it_went(way, 
     from napari_annotrain._napari import growing as module
 
     fill(way, 0, 1, 5)
-    take, moved = module._take, []
+    take, moved = module.take, []
 
     def late(level, axes, window):
         if not moved:
-            moved.append(way.complete({}))
+            moved.append(list(way.iter_completing({})))
         return take(level, axes, window)
 
-    monkeypatch.setattr(module, "_take", late)
+    monkeypatch.setattr(module, "take", late)
     assert (growing[0, 1] == 5).all()
 
 
@@ -109,7 +109,7 @@ def test_a_copy_reads_the_same_from_the_disk(way, growing):
     growing[0:1, 1:2, 2:4, 2:4] = np.full((1, 1, 2, 2), 9, np.uint8)
     copied = deepcopy(LayerArray(growing, "TZYX"))
     assert (copied[0, 1] == 5).all()
-    way.complete({})
+    list(way.iter_completing({}))
     assert (copied[0, 1] == 5).all()
 
 

@@ -12,6 +12,7 @@ from napari_annotrain._napari.view import is_inside
 from napari_annotrain.data.chunks import is_store
 from napari_annotrain.data.filling import place_of, unfinished
 from napari_annotrain.data.lazy import unreadable
+from napari_annotrain.data.stack import take
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Region
 
@@ -49,7 +50,8 @@ class Growing:
 
     def follow(self, path: Path) -> None:
         """Show the result that lies there, or will; what lay over the last one goes."""
-        self.path, self._opened, self._boxes, self._over = path, None, (), None
+        with self._lock:
+            self.path, self._opened, self._boxes, self._over = path, None, (), None
         self.changed()
 
     def changed(self, region: Region | None = None) -> None:
@@ -72,25 +74,27 @@ class Growing:
         """Lay values over a window; from the last four axes on it is a region."""
         window: Any = split(key, self.shape)[0]
         region = window[-4:]
-        if self._over is None:
-            self._over = empty(self.shape, self.dtype)
-        self._over[window] = values
-        self._boxes = (*(box for box in self._boxes if not is_inside(box, region)), region)
+        with self._lock:
+            if self._over is None:
+                self._over = empty(self.shape, self.dtype)
+            self._over[window] = values
+            self._boxes = (*(box for box in self._boxes if not is_inside(box, region)), region)
         self.changed(region)
 
     def _window(self, window: tuple[slice, ...]) -> npt.NDArray[Any]:
         last = self._last
         if last is not None and last[0] == window:
             return last[1]
-        before = self._changes
+        with self._lock:  # another thread may let go of what lies over it
+            before, over, boxes = self._changes, self._over, self._boxes
         values = self._read(window)
-        for box in self._boxes:
+        for box in boxes:
             common = _common(window[-4:], box)
-            if common is not None and self._over is not None:
+            if common is not None and over is not None:
                 inside = [slice(c.start - w.start, c.stop - w.start) for c, w in zip(common, window[-4:], strict=True)]
                 target: Any = (..., *inside)
                 source: Any = (*window[:-4], *common)
-                values[target] = self._over[source]
+                values[target] = over[source]
         with self._lock:
             if before == self._changes:
                 self._last = window, values
@@ -103,7 +107,7 @@ class Growing:
                 break
             folder, level, axes = found
             try:
-                values = _take(level, axes, window)
+                values = take(level, axes, window)
             except Exception as error:  # zarr and its codecs fail on a damaged chunk in many ways
                 if folder.is_dir():
                     raise unreadable(folder) from error
@@ -130,15 +134,6 @@ def _again(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path | None) -> G
     made = Growing(shape, dtype)
     made.path = path
     return made
-
-
-def _take(level: Any, axes: str, window: tuple[slice, ...]) -> npt.NDArray[Any]:
-    """Read a window, (T, Z, Y, X) or (K, T, Z, Y, X), from an array of other axes, whose C is that K."""
-    names = "CTZYX"[-len(window) :]
-    place = dict(zip(names, window, strict=True))
-    values = np.asarray(level[tuple(place[a] for a in axes)])
-    values = values.transpose([axes.index(a) for a in names if a in axes])
-    return values[tuple(slice(None) if a in axes else None for a in names)]
 
 
 def _common(window: tuple[slice, ...], region: Region) -> tuple[slice, ...] | None:

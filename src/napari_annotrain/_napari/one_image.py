@@ -77,7 +77,8 @@ def _onto_disk(api: Any, index: int, piece: Piece, model: Any, spec: PredictSpec
     if not (stored.begun or stored.complete):
         yield from _measuring(piece, model)
         known = piece.measured.of(api, model, piece.stack)
-    run = api.iter_stored(model, piece.stack, stored, spec=spec, normalisation=known, focus=piece.focus)
+    how = {"resume": True, "overwrite": True, "normalisation": known, "focus": piece.focus}
+    run = api.iter_stream(model, piece.stack, spec, stored.path, **how)
     last_id = finished.last_id
     try:
         with closing(run) as events:

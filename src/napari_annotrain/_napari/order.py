@@ -1,25 +1,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from math import prod
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from napari_annotrain._napari import engine
 from napari_annotrain._napari.focus import Focus
 from napari_annotrain._napari.pieces import Piece
 from napari_annotrain._napari.view import region_of
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK, VIEW
-from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Region
 from napari_annotrain.specs import PredictSpec
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
-
-#: A result that takes more than this share of the memory a prediction may use grows on the disk: tiles take the rest.
-SHARE = 0.5
 
 
 @dataclass
@@ -109,7 +102,7 @@ def _add(controller: "Controller", made: Order, image: Any, model: Any, spec: Pr
         raise AnnotrainError(f"Nothing of {image.name} is in view: press Home to see all of it.")
     before = list(roster.viewer.layers)
     kind, dtype, channels = engine.load().output_of(model, spec.output)
-    on_disk = _too_large(stack, dtype, channels, spec) if everything else None
+    on_disk = engine.load().is_for_disk(model, stack, spec) if everything else None
     if on_disk:
         dtype = engine.load().type_stored(model, stack, spec)
     layer, canvas = roster.canvas(image, kind, dtype, channels, on_disk)
@@ -122,7 +115,3 @@ def _add(controller: "Controller", made: Order, image: Any, model: Any, spec: Pr
     # a slice of cells is one piece, done or not
     lasting = everything or (made.what == SLICE and kind != "cells")
     made.pieces.append(Piece(stack, seen, canvas, roster.measured(image), known.ids, focus, known.reached, lasting))
-
-
-def _too_large(stack: Stack, dtype: np.dtype[Any], channels: int, spec: PredictSpec) -> bool:
-    return prod(stack.label_shape) * max(channels, 1) * dtype.itemsize > SHARE * spec.memory

@@ -140,7 +140,7 @@ class PredictFlow(PredictSettings):
         model, spec = c.session.model, c.session.predict
         assert model is not None
         network, asked = model.model, c.session.activity == "predicting"
-        if self._kept is None:
+        if self._kept is None or (wanted.what == VIEW and self._kept.gave_up):
             self._kept = engine.load().KeptPlanes()
         kept = self._kept
         run = Run(
@@ -201,6 +201,7 @@ class PredictFlow(PredictSettings):
             self._sink = None
 
     def _on_end(self, stopped: bool, model: Trained, output: str | None, asked: bool) -> None:
+        stopped = stopped and not self._progress.done  # too late
         complete = not stopped and not self._progress.failed
         try:
             self.close_sink()

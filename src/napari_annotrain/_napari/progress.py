@@ -3,7 +3,7 @@ import time
 from napari_annotrain._napari.run_events import Advanced, Found, LeftOut, Measuring
 from napari_annotrain._qt.layout import duration, time_left
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK, VIEW
-from napari_annotrain.events import Completing, Event, Failed, Note, Started
+from napari_annotrain.events import Completing, Done, Event, Failed, Note, Started
 
 WORDS = {VIEW: "what you see", SLICE: "this slice", STACK: "the whole stack", IMAGES: "all images"}
 #: Steps of the progress bar over several images, which may differ in size.
@@ -15,6 +15,8 @@ class Progress:
 
     Attributes
     ----------
+    done
+        Whether all of it is done.
     failed
         Why it failed; empty where it did not.
     measuring
@@ -22,7 +24,7 @@ class Progress:
     """
 
     def __init__(self, what: str, left_out: list[str]) -> None:
-        self.what = what
+        self.what, self.done = what, False
         self.failed = self.measuring = ""
         self.reached: Advanced | None = None
         self._started = time.monotonic()
@@ -54,6 +56,8 @@ class Progress:
                 self._note = event.text
             case LeftOut():
                 self._left_out.append(f"{event.name} was left out: {event.why}")
+            case Done():
+                self.done = True
             case Failed():
                 self.failed = event.sentence
 
@@ -90,7 +94,8 @@ class Progress:
             case Found() if event.words or event.place:
                 return (event.words or f"Predicting {WORDS[self.what]} ...") + self._place()
             case Completing():
-                return "All of it is predicted: smaller levels for overviews are being added ..."
+                share = f" {100 * event.done // event.total} %" if event.done else ""
+                return f"All of it is predicted: smaller levels for overviews are being added ...{share}"
         return ""
 
     def closing_words(self, stopped: bool) -> str:
@@ -102,7 +107,9 @@ class Progress:
         what = WORDS[self.what]
         if event is None and self._found and all(found.complete for found in self._found):
             were = "were" if self.what == IMAGES else "was"
-            return " ".join([f"{what[0].upper()}{what[1:]} {were} predicted before.{self._place()}", *self._left_out])
+            again = " Remove it there to predict it again."
+            said = f"{what[0].upper()}{what[1:]} {were} predicted before.{self._place()}{again}"
+            return " ".join([said, *self._left_out])
         n_cells = event.n_cells if event is not None else None
         found = "" if n_cells is None else f": {n_cells:,} cell{'' if n_cells == 1 else 's'}"
         took = duration(time.monotonic() - self._started)

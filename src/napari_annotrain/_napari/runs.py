@@ -108,25 +108,28 @@ def _pieces(api: Any, model: Any, pieces: Sequence[Piece], spec: PredictSpec, ke
     count = api.output_of(model, spec.output)[0] == "cells"
     n_cells = n_failed = 0
     for i, piece in enumerate(pieces):
-        cells: set[int] = {0}  # of this image: every one starts again from 1
+        last_id = 0  # of this image: every one starts again from 1
         try:
             for event in one_image(api, i, piece, model, spec, kept):
                 match event:
                     case Found():
-                        n_cells, count = n_cells + (event.n_cells or 0), count and event.n_cells is not None
-                    case TileDone() if count:
-                        cells.update(np.unique(event.result).tolist())
+                        last_id = event.n_cells or 0
+                        n_cells, count = n_cells + last_id, count and event.n_cells is not None
+                    case TileDone() if count:  # of cells a whole plane, so that none is in two of them
+                        ids = np.unique(event.result)
+                        n_cells += int(np.count_nonzero(ids))
+                    case BlockDone() if count:  # written where nobody sees it; ids run on
+                        n_cells, last_id = n_cells + event.last_id - last_id, event.last_id
                 if not isinstance(event, TileDone | BlockDone | Computed):
                     yield event
                     continue
-                found = n_cells + len(cells) - 1 if count else None
+                found = n_cells if count else None
                 yield Advanced(i, len(pieces), event.done, event.total, found, _written(event))
         except AnnotrainError as error:
             n_failed += 1
             if n_failed == len(pieces):
                 raise
             yield LeftOut(i, piece.stack.name, str(error))
-        n_cells += len(cells) - 1
 
 
 def _written(event: TileDone | BlockDone | Computed) -> Region | None:

@@ -1,6 +1,7 @@
 """What is not predicted yet is seen as such: a veil over the image, lifted piece by piece."""
 
 from collections.abc import Iterable
+from math import isqrt, prod
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,19 +20,23 @@ from napari_annotrain.events import Region
 
 #: A plane has at most so many cells a side; of a smaller image each pixel is one.
 MOST_CELLS = 128
+#: And all planes together so many, each of them a byte.
+MOST_BYTES = 1 << 22
 #: A bluish tint that is seen on dark, grey and bright images.
 TINT = (0.55, 0.65, 0.95, 0.35)
 
 
 class Veil:
-    """A layer over one image, 1 where nothing is predicted yet: at most `MOST_CELLS` x `MOST_CELLS` a plane.
+    """A layer over one image, 1 where nothing is predicted yet, in cells of some pixels (`MOST_CELLS`, `MOST_BYTES`).
 
     A cell counts as predicted when its middle is.
     """
 
     def __init__(self, image: Image, axes: str, region: Region | None) -> None:
         own, shape = layers.label_axes(image, axes), layers.label_shape(image, axes)
-        cells = tuple(min(n, MOST_CELLS) if a in "YX" else n for a, n in zip(own, shape, strict=True))
+        n_planes = prod(n for a, n in zip(own, shape, strict=True) if a not in "YX")
+        most = max(1, min(MOST_CELLS, isqrt(MOST_BYTES // n_planes)))
+        cells = tuple(min(n, most) if a in "YX" else n for a, n in zip(own, shape, strict=True))
         self._px = [n / m for a, n, m in zip(own, shape, cells, strict=True) if a in "YX"]
         if own.index("Y") > own.index("X"):
             self._px.reverse()

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from napari_annotrain.api.clusters import iter_on_cluster
     from napari_annotrain.api.devices import list_devices, warm_up
     from napari_annotrain.api.evaluation import evaluate
-    from napari_annotrain.api.predicting import iter_prediction, measure_normalisation
+    from napari_annotrain.api.piecewise import iter_prediction, measure_normalisation
     from napari_annotrain.api.prediction import check_seams, output_of, predict
-    from napari_annotrain.api.stored import find_stored, iter_stored, type_stored
+    from napari_annotrain.api.stored import find_stored, is_for_disk, type_stored
+    from napari_annotrain.api.streaming import iter_stream
     from napari_annotrain.api.training import base_models, iter_training, train
     from napari_annotrain.inference.planes import KeptPlanes
     from napari_annotrain.inference.segment import check_channels
@@ -27,9 +28,10 @@ __all__ = [
     "check_seams",
     "evaluate",
     "find_stored",
+    "is_for_disk",
     "iter_on_cluster",
     "iter_prediction",
-    "iter_stored",
+    "iter_stream",
     "iter_training",
     "leave_a_core",
     "list_devices",
@@ -46,10 +48,11 @@ __all__ = [
 _HOMES = {
     "api.devices": ("list_devices", "warm_up"),
     "api.evaluation": ("evaluate",),
-    "api.predicting": ("iter_prediction", "measure_normalisation"),
+    "api.piecewise": ("iter_prediction", "measure_normalisation"),
     "api.prediction": ("check_seams", "output_of", "predict"),
     "api.clusters": ("iter_on_cluster",),
-    "api.stored": ("find_stored", "iter_stored", "type_stored"),
+    "api.stored": ("find_stored", "is_for_disk", "type_stored"),
+    "api.streaming": ("iter_stream",),
     "api.training": ("base_models", "iter_training", "train"),
     "inference.planes": ("KeptPlanes",),
     "inference.segment": ("check_channels",),

@@ -13,7 +13,7 @@ from napari_annotrain.api.under_way import UnderWay, begin, identity, ids_of
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.record import Finished, piece_of
 from napari_annotrain.data.stack import Stack, take
-from napari_annotrain.events import BlockDone, Done, Event, OnEvent, Region, TileDone
+from napari_annotrain.events import BlockDone, Done, Event, Region, TileDone
 from napari_annotrain.inference.distributed import Work, check_address, run_blocks
 from napari_annotrain.inference.segment import NOTHING
 from napari_annotrain.net.model import Model
@@ -36,12 +36,12 @@ def iter_on_cluster(
     Blocks pass through the user's cache folder, which the workers must see; those that are `finished` are left out.
     """
     check_address(spec.scheduler)
-    run = identity(model, stack, spec, cluster=True)
+    run = identity(model, stack, spec)
     place = user_cache_path("napari-annotrain", ensure_exists=True)
     with tempfile.TemporaryDirectory(prefix="blocks-", dir=place, ignore_cleanup_errors=True) as folder:
         way = begin(run, model, stack, spec, Path(folder) / "result.zarr", False, normalisation)
         way.filling.finished = finished
-        with closing(_run_blocks(way, spec.scheduler)) as events:
+        with closing(_run_blocks(way)) as events:
             for event in events:
                 if isinstance(event, BlockDone):
                     values = take(way.filling.level, way.filling.axes, event.block)
@@ -50,24 +50,16 @@ def iter_on_cluster(
     yield Done(None)
 
 
-def distribute(way: UnderWay, scheduler: str, on_event: OnEvent | None) -> None:
-    """Predict on a cluster, whose workers write."""
-    with closing(iter_blocks(way, scheduler)) as events:
-        for event in events:
-            if on_event:
-                on_event(event)
-
-
-def iter_blocks(way: UnderWay, scheduler: str) -> Generator[Event]:
-    """The same as a generator: `Started`, `BlockDone`s, each of which is noted."""
-    with closing(_run_blocks(way, scheduler)) as events:
+def iter_blocks(way: UnderWay) -> Generator[Event]:
+    """Predict on a cluster, whose workers write: `Started`, `BlockDone`s, each of which is noted."""
+    with closing(_run_blocks(way)) as events:
         for event in events:
             if isinstance(event, BlockDone):
                 way.filling.note(event.block, event.last_id)
             yield event
 
 
-def _run_blocks(way: UnderWay, scheduler: str) -> Generator[Event]:
+def _run_blocks(way: UnderWay) -> Generator[Event]:
     """The events of the blocks that are not finished."""
     n_t, _, n_z, *plane = way.stack.shape
     ids = ids_of(plane) if way.cells else 0
@@ -77,7 +69,7 @@ def _run_blocks(way: UnderWay, scheduler: str) -> Generator[Event]:
     total = n_t * n_z * prod(-(-n // side) for n in plane)
     store = way.filling.store.absolute()
     work = Work(way.model, way.stack, way.normalisation, way.spec, store, way.filling.axes, ids, way.filling.path)
-    return run_blocks(scheduler, work, todo, total, len(finished))
+    return run_blocks(way.spec.scheduler, work, todo, total, len(finished))
 
 
 def _blocks(shape: tuple[int, int, int, int], side: int) -> Iterator[Region]:

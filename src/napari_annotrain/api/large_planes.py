@@ -1,8 +1,10 @@
 """Cells of planes that do not fit into memory: what the network makes of a plane goes to the disk first."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from math import prod
 from typing import Any
@@ -11,16 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
-from napari_annotrain.api.under_way import UnderWay, stored_as
+from napari_annotrain.api.under_way import UnderWay, kind_of, stored_as
 from napari_annotrain.data.filling import part_of
-from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.places import refusing
 from napari_annotrain.data.plane import one_plane
 from napari_annotrain.data.stack import Stack, paste, take
-from napari_annotrain.events import BlockDone, Computed, Event, Note, OnEvent, Region, Started, TileDone
+from napari_annotrain.events import BlockDone, Computed, Event, Note, Region, Started, TileDone
 from napari_annotrain.inference.cells import CellDecoder
+from napari_annotrain.inference.nearest import Look, nearest_plane
 from napari_annotrain.inference.rescale import rescale
 from napari_annotrain.inference.tile_size import choose_window
+from napari_annotrain.net.model import Model
 from napari_annotrain.objects.components import Box, blocks_of
 from napari_annotrain.specs import PredictSpec
 
@@ -29,22 +32,27 @@ ON_THE_WAY = 16
 #: Share of the memory that a plane may take.
 PLANE_SHARE = 0.5
 
-#: Streams one plane with other settings to a place of its own: stack, settings, place, intensities, who is told.
-Stream = Callable[[Stack, PredictSpec, Any, Normalisation, OnEvent], zarr.Array]
+#: Streams one plane with other settings to a place of its own (`streaming.iter_stream`).
+Stream = Callable[..., Generator[Event]]
 
 
-def is_large(way: UnderWay) -> bool:
+def is_large(model: Model, stack: Stack, spec: PredictSpec) -> bool:
     """Whether the planes of a prediction of cells are passed over the disk; never those that are rescaled."""
-    box = slice(0, way.stack.shape[-2]), slice(0, way.stack.shape[-1])
-    if not way.cells or rescale(way.model.card, way.stack, way.spec, box).scale != 1:
+    box = slice(0, stack.shape[-2]), slice(0, stack.shape[-1])
+    if kind_of(model, spec) != "cells" or rescale(model.card, stack, spec, box).scale != 1:
         return False
-    return prod(way.stack.shape[-2:]) * ON_THE_WAY > way.spec.memory * PLANE_SHARE
+    return prod(stack.shape[-2:]) * ON_THE_WAY > spec.memory * PLANE_SHARE
 
 
-def fill_planes(way: UnderWay, stream: Stream, on_event: OnEvent | None) -> None:
+def iter_planes(way: UnderWay, stream: Stream, focus: Callable[[], Look]) -> Generator[Event]:
     """Fill a result plane by plane: the scores of one are streamed to the disk, and cells told apart in windows.
 
     Both go on where they were interrupted: the network with the tiles it has not seen, telling apart with the plane.
+    What somebody looks at comes first: that plane, and of it what is seen.
+
+    Yields
+    ------
+    `Computed` for every tile, and a `BlockDone` for every plane.
     """
     card, kind = way.model.card, "probabilities" if way.model.card.target == "cells" else "classes"
     n_t, _, n_z, *plane = way.stack.shape
@@ -52,14 +60,18 @@ def fill_planes(way: UnderWay, stream: Stream, on_event: OnEvent | None) -> None
     diameter = rescale(card, way.stack, way.spec, box).diameter_px
     cells = CellDecoder(card, way.spec.cells, diameter, choose_window(way.spec), way.filling.finished.last_id)
     spec = way.spec.model_copy(update={"output": kind})
-    tell = _Teller(on_event, n_t * n_z)
-    for i, (t, z) in enumerate(product(range(n_t), range(n_z))):
-        if way.filling.finished.has(t, z, box):
-            continue
+    finished = way.filling.finished
+    left = [(t, z) for t, z in product(range(n_t), range(n_z)) if not finished.has(t, z, box)]
+    tell = _Teller(n_t * n_z, n_t * n_z - len(left))
+    while left:
+        t, z = nearest_plane(left, focus())
+        left.remove((t, z))
         one = one_plane(way.stack, t, z)
         place = part_of(way.filling.path, f"scores-{way.filling.store.name}-{t}-{z}")
-        scores = stream(one, spec, place, way.normalisation, tell.of_plane(i))
-        axes, _ = stored_as(way.model, one, spec)
+        how = {"resume": True, "normalisation": way.normalisation, "focus": partial(_look, focus), "levels": False}
+        with closing(stream(way.model, one, spec, place, **how)) as events:
+            yield from tell.of_plane(events)
+        scores, (axes, _) = zarr.open_array(place, path="0", mode="r"), stored_as(way.model, one, spec)
         region = slice(t, t + 1), slice(z, z + 1), *box
         with refusing(way.filling.path):
             out = _PlaneOf(way.filling.level, way.filling.axes, region)
@@ -69,33 +81,42 @@ def fill_planes(way: UnderWay, stream: Stream, on_event: OnEvent | None) -> None
         way.filling.note(region, last_id)
         with refusing(way.filling.path):
             shutil.rmtree(place)
+        yield tell.whole(region, last_id)
+
+
+def _look(focus: Callable[[], Look]) -> Look:
+    """Where somebody looks, in the only plane there is."""
+    look = focus()
+    return None if look is None else (0, 0, *look[2:])
 
 
 class _Teller:
     """Tells of the tiles of each plane as of those of all planes; of what is said in words only once."""
 
-    def __init__(self, on_event: OnEvent | None, planes: int) -> None:
-        self._on_event, self._planes = on_event or (lambda event: None), planes
+    def __init__(self, planes: int, done: int) -> None:
+        self._planes, self._done = planes, done
+        self._tiles = 1  # of a plane
         self._said: set[Event] = set()
         self._started = False
 
-    def of_plane(self, plane: int) -> OnEvent:
-        def tell(event: Event) -> None:
+    def of_plane(self, events: Iterable[Event]) -> Iterator[Event]:
+        for event in events:
             match event:
                 case Started():
+                    self._tiles = event.total or 1
                     if not self._started:
-                        self._on_event(replace(event, total=self._planes * (event.total or 1)))
+                        yield replace(event, total=self._planes * self._tiles)
                     self._started = True
                 case TileDone() | BlockDone():
-                    self._on_event(Computed(plane * event.total + event.done, self._planes * event.total))
+                    yield Computed(self._done * self._tiles + event.done, self._planes * self._tiles)
                 case Note():
                     if event not in self._said:
-                        self._on_event(event)
+                        yield event
                     self._said.add(event)
-                case _:
-                    self._on_event(event)
 
-        return tell
+    def whole(self, region: Region, last_id: int) -> Event:
+        self._done += 1
+        return BlockDone(region, last_id, self._done * self._tiles, self._planes * self._tiles)
 
 
 def _reader(scores: zarr.Array, axes: str) -> Callable[[Box], npt.NDArray[Any]]:

@@ -8,7 +8,7 @@ import numpy as np
 import zarr
 
 from napari_annotrain.api.failures import Failures, left_out
-from napari_annotrain.api.predicting import iter_prediction, measure_normalisation, write_behind
+from napari_annotrain.api.piecewise import iter_prediction, measure_normalisation, writing_behind
 from napari_annotrain.api.sources import Source, is_path, one_stack
 from napari_annotrain.api.streaming import Conduct, stream
 from napari_annotrain.api.under_way import stored_as
@@ -98,7 +98,7 @@ def predict(
     if resume and out is None:
         raise AnnotrainError("To resume a prediction, say which result: give out.")
     spec = predict_spec(output, tile, memory, device, precision)
-    spec = spec.model_copy(update={"cells": cells or CellsSpec()})
+    spec = spec.model_copy(update={"cells": cells or CellsSpec(), "scheduler": scheduler or ""})
     if scheduler is None:  # else it is for the workers to have it
         choose_precision(spec.precision, choose_device(spec.device))
     if not isinstance(model, Model):
@@ -106,7 +106,7 @@ def predict(
     results.output_of(model.card, output)
     if is_path(image) and out is not None and os.path.realpath(image) == os.path.realpath(out):
         raise AnnotrainError(f"The result would replace {image} itself: choose another place for it.")
-    how = Conduct(scheduler, resume, overwrite, on_event)
+    how = Conduct(resume, overwrite, on_event)
     if is_path(image) and is_folder(image):
         return _predict_folder(model, Path(image), spec, axes, out, how)
     if resume and out is not None:
@@ -181,7 +181,7 @@ def _predict_one(
     shape = (channels,) * bool(channels) + stack.label_shape
     if out is not None:  # how many cells there will be, and so their type, is not known yet
         check_writable(out, how.overwrite, shape, axes, np.uint8 if kind == "cells" else dtype)
-    if how.scheduler is None:
+    if not spec.scheduler:
         result = np.zeros(shape, dtype)
         _fill(result, axes, model, stack, spec, how.on_event)
     else:
@@ -193,7 +193,7 @@ def _predict_one(
         result = result.astype(np.min_scalar_type(int(result.max(initial=0))))
     if out is not None:
         write_array(out, result, axes, pixel_um=stack.pixel_um, overwrite=how.overwrite)
-        if how.scheduler is not None:
+        if spec.scheduler:
             shutil.rmtree(blocks)
     return result
 
@@ -219,8 +219,10 @@ def _fill(result: Any, axes: str, model: Model, stack: Stack, spec: PredictSpec,
     def write(event: TileDone) -> None:
         paste(result, axes, event.write, event.result)
 
-    with closing(iter_prediction(model, stack, spec=spec)) as events:
-        write_behind(events, write, on_event)
+    with closing(iter_prediction(model, stack, spec=spec)) as events, closing(writing_behind(events, write)) as written:
+        for event in written:
+            if on_event:
+                on_event(event)
 
 
 def _predict_folder(

@@ -1,24 +1,34 @@
 """Prediction from disk to disk: bounded memory, and what is finished is never computed again."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import zarr
 
-from napari_annotrain.api.clusters import distribute
-from napari_annotrain.api.large_planes import fill_planes, is_large
-from napari_annotrain.api.predicting import iter_prediction, write_behind
-from napari_annotrain.api.under_way import ATTRIBUTE, UnderWay, begin, check_same, go_on, identity, run_of
-from napari_annotrain.data.filling import Filling, alone, forget, tidy, unfinished
+from napari_annotrain.api.clusters import iter_blocks
+from napari_annotrain.api.large_planes import is_large, iter_planes
+from napari_annotrain.api.piecewise import iter_prediction, writing_behind
+from napari_annotrain.api.under_way import (
+    ATTRIBUTE,
+    LAST_ID,
+    UnderWay,
+    begin,
+    check_same,
+    go_on,
+    identity,
+    is_same,
+    run_of,
+)
+from napari_annotrain.data.filling import alone, forget, tidy, unfinished
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import OnEvent, TileDone
+from napari_annotrain.events import Completing, Done, Event, OnEvent, TileDone
 from napari_annotrain.inference.distributed import serving
+from napari_annotrain.inference.nearest import Look
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
 
@@ -32,8 +42,6 @@ class Conduct:
 
     Attributes
     ----------
-    scheduler
-        See `inference.distributed.run_blocks`; None: this process computes.
     resume
         Go on with what an interrupted run left.
     overwrite
@@ -42,113 +50,143 @@ class Conduct:
         Called with every event.
     """
 
-    scheduler: str | None = None
     resume: bool = False
     overwrite: bool = False
     on_event: OnEvent | None = None
 
 
-def stream(
+def stream(model: Model, stack: Stack, spec: PredictSpec, out: Path, how: Conduct) -> zarr.Array:
+    """Predict into an OME-Zarr as `iter_stream` does; what interrupts it says whether something is kept.
+
+    Raises
+    ------
+    AnnotrainError
+        As `iter_stream`.
+    """
+    began = False
+    try:
+        events = iter_stream(model, stack, spec, out, resume=how.resume, overwrite=how.overwrite)
+        with closing(events):
+            for event in events:
+                began = True
+                if how.on_event:
+                    how.on_event(event)
+    except (AnnotrainError, KeyboardInterrupt) as error:
+        if not began or unfinished(out) is None:
+            raise
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt("Interrupted; what is finished is kept: resume goes on from there.") from None
+        what = str(error).rstrip(".")
+        raise AnnotrainError(f"{what}; {KEPT}") from error
+    return zarr.open_array(out, path="0", mode="r")
+
+
+def iter_stream(
     model: Model,
     stack: Stack,
     spec: PredictSpec,
     out: Path,
-    how: Conduct,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
     normalisation: Normalisation | None = None,
+    focus: Callable[[], Look] = lambda: None,
     levels: bool = True,
-) -> zarr.Array:
-    """Predict into an OME-Zarr, piece by piece; it appears under its name when it is complete.
+) -> Generator[Event]:
+    """Predict into an OME-Zarr, as a generator: `Started`, `TileDone`s or `BlockDone`s, `Completing`s, `Done(out)`.
 
-    What is finished of an interrupted run lies beside it until then. Without `normalisation` the image is measured,
-    without `levels` there are no smaller ones.
+    Each of the pieces is on the disk before its event. Until all are there they lie beside `out`; whatever ends the
+    generator, what is finished is kept, and where that is nothing, nothing is left behind. On a cluster
+    (`spec.scheduler`) the workers must see the place.
+
+    Parameters
+    ----------
+    resume
+        Go on with what an interrupted run left, with the tiles and the intensities of that run. What is complete is
+        done at once.
+    overwrite
+        Replace what is there, or what is left; with `resume` only where it is of another run.
+    normalisation
+        For one that has not begun, from `measure_normalisation`; None: the image is measured.
+    focus
+        As in `iter_prediction`.
+    levels
+        Whether smaller ones are added.
 
     Raises
     ------
     AnnotrainError
         Something is in the way, another process writes it, what was left is of another run, or the prediction fails.
     """
-    run = identity(model, stack, spec, how.scheduler is not None)
-    if how.resume and out.exists() and unfinished(out) is None:
+    run = identity(model, stack, spec)
+    if resume and out.exists() and unfinished(out) is None and not (overwrite and not is_same(run_of(out), run)):
         check_same(run_of(out), run, out, complete=True)
         tidy(out)
-        return _level(out)
+        yield Done(out)
+        return
     with alone(out):
-        way = _way(run, model, stack, spec, out, how, normalisation)
-        with _keeping(way.filling):
-            if is_large(way):
-                with nullcontext() if how.scheduler is None else serving(how.scheduler) as scheduler:
-                    fill_planes(way, partial(_stream_part, model, scheduler), how.on_event)
-            elif how.scheduler is None:
-                _compute(way, how.on_event)
-            else:
-                distribute(way, how.scheduler, how.on_event)
-            way.filling.complete({ATTRIBUTE: run}, levels)
-    return _level(out)
+        left = unfinished(out)
+        if left is not None and not resume and not overwrite:
+            raise AnnotrainError(
+                f"An interrupted run left an unfinished {out}: resume it, or allow it to be overwritten."
+            )
+        if left is not None and resume and not (overwrite and left["run"] != run):
+            way = go_on(left, run, model, stack, spec, out)
+        else:
+            way = begin(run, model, stack, spec, out, overwrite, normalisation)
+        try:
+            with closing(_pieces(way, focus)) as events:
+                for event in events:
+                    if not isinstance(event, Done):
+                        yield event
+            yield from _complete(way, run, levels)
+        except BaseException:
+            if not way.filling.has_something:
+                forget(out)
+            raise
+    yield Done(out)
 
 
-def _way(
-    run: Mapping[str, Any],
-    model: Model,
-    stack: Stack,
-    spec: PredictSpec,
-    out: Path,
-    how: Conduct,
-    normalisation: Normalisation | None,
-) -> UnderWay:
-    """Go on with what an interrupted run left, or begin."""
-    left = unfinished(out)
-    if left is not None and not how.resume and not how.overwrite:
-        raise AnnotrainError(f"An interrupted run left an unfinished {out}: resume it, or allow it to be overwritten.")
-    if left is not None and how.resume and not (how.overwrite and left["run"] != run):
-        return go_on(left, run, model, stack, spec, out)
-    return begin(run, model, stack, spec, out, how.overwrite, normalisation)
+def _pieces(way: UnderWay, focus: Callable[[], Look]) -> Generator[Event]:
+    if is_large(way.model, way.stack, way.spec):
+        with _served(way) as served:
+            yield from iter_planes(served, iter_stream, focus)
+    elif way.spec.scheduler:
+        yield from iter_blocks(way)
+    else:
+        yield from _compute(way, focus)
 
 
-def _stream_part(
-    model: Model,
-    scheduler: str | None,
-    stack: Stack,
-    spec: PredictSpec,
-    out: Path,
-    normalisation: Normalisation,
-    on_event: OnEvent,
-) -> zarr.Array:
-    """Stream what a result takes, going on with what there is of it."""
-    conduct = Conduct(scheduler, resume=True, on_event=on_event)
-    return stream(model, stack, spec, out, conduct, normalisation, levels=False)
-
-
-def _compute(way: UnderWay, on_event: OnEvent | None) -> None:
+def _compute(way: UnderWay, focus: Callable[[], Look]) -> Generator[Event]:
     """Predict in this process, writing a piece while the next one is computed."""
 
     def write(event: TileDone) -> None:
         way.filling.write(event.write, event.result, way.cells)
 
     events = iter_prediction(
-        way.model, way.stack, spec=way.spec, normalisation=way.normalisation, finished=way.filling.finished
+        way.model,
+        way.stack,
+        spec=way.spec,
+        normalisation=way.normalisation,
+        finished=way.filling.finished,
+        focus=focus,
     )
-    with closing(events):
-        write_behind(events, write, on_event)
+    with closing(events), closing(writing_behind(events, write)) as written:
+        yield from written
 
 
 @contextmanager
-def _keeping(filling: Filling) -> Iterator[None]:
-    """Whatever ends a run, what it has finished is kept; where that is nothing, nothing is left behind."""
-    try:
-        yield
-    except BaseException as error:
-        if not filling.has_something:
-            forget(filling.path)
-            raise
-        if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt("Interrupted; what is finished is kept: resume goes on from there.") from None
-        if isinstance(error, AnnotrainError):
-            if str(error).endswith(KEPT):  # said of a part of it
-                raise
-            what = str(error).rstrip(".")
-            raise AnnotrainError(f"{what}; {KEPT}") from error
-        raise
+def _served(way: UnderWay) -> Iterator[UnderWay]:
+    """The same with the address of a cluster that is there: one for all planes."""
+    if not way.spec.scheduler:
+        yield way
+        return
+    with serving(way.spec.scheduler) as address:
+        yield replace(way, spec=way.spec.model_copy(update={"scheduler": address}))
 
 
-def _level(out: Path) -> zarr.Array:
-    return zarr.open_array(out, path="0", mode="r")
+def _complete(way: UnderWay, run: Mapping[str, Any], levels: bool) -> Iterator[Event]:
+    yield Completing(0, 1)
+    attributes = {ATTRIBUTE: run, LAST_ID: way.filling.last_id}
+    for done, total in way.filling.iter_completing(attributes, levels):
+        yield Completing(done, total)

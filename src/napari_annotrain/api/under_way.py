@@ -12,7 +12,7 @@ import numpy as np
 import zarr
 
 import napari_annotrain
-from napari_annotrain.api.predicting import measure_normalisation
+from napari_annotrain.api.piecewise import measure_normalisation
 from napari_annotrain.data import filling as fillings
 from napari_annotrain.data.filling import Filling
 from napari_annotrain.data.ngff import CHUNK_PX, valid_order
@@ -35,6 +35,8 @@ LOOK_PX = 32
 DECISIVE = {"classes", "normalise", "training_range", "cell_diameter_px", "threshold", "min_size_px"}
 #: Where an OME-Zarr of ours says how it was made.
 ATTRIBUTE = "napari_annotrain"
+#: And up to where ids of cells are taken.
+LAST_ID = f"{ATTRIBUTE}_last_id"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def begin(
     """
     kind, dtype, _ = output_of(model.card, spec.output)
     axes, shape = stored_as(model, stack, spec)
-    spec, by_plane = _plan(model, stack, spec, run["cluster"])
+    spec, by_plane = _plan(model, stack, spec)
     check_writable(out, overwrite, shape, axes, dtype)  # before the image is measured
     normalisation = normalisation or measure_normalisation(model, stack)
     about = {
@@ -110,14 +112,14 @@ def go_on(
     axes, shape = stored_as(model, stack, spec)
     kept = {name: left[name] for name in ("tile", "memory", "precision")}
     spec = spec.model_copy(update=kept)
-    spec, by_plane = _plan(model, stack, spec, run["cluster"])
+    spec, by_plane = _plan(model, stack, spec)
     normalisation = Normalisation(**left["normalisation"])
     return UnderWay(fillings.go_on(out, shape, axes), model, stack, spec, normalisation, by_plane)
 
 
-def _plan(model: Model, stack: Stack, spec: PredictSpec, cluster: bool) -> tuple[PredictSpec, bool]:
+def _plan(model: Model, stack: Stack, spec: PredictSpec) -> tuple[PredictSpec, bool]:
     """As `plan_tiles`; for workers, whose devices are not known here, as for a CPU unless a device is named."""
-    if not cluster:
+    if not spec.scheduler:
         return plan_tiles(model, stack, spec)
     device = "cpu" if spec.device == "auto" else spec.device
     own = spec.precision != "auto"
@@ -141,7 +143,7 @@ def kind_of(model: Model, spec: PredictSpec) -> str:
     return output_of(model.card, spec.output)[0]
 
 
-def identity(model: Model, stack: Stack, spec: PredictSpec, cluster: bool) -> dict[str, Any]:
+def identity(model: Model, stack: Stack, spec: PredictSpec) -> dict[str, Any]:
     """What must be the same for a result to be gone on with."""
     kind = kind_of(model, spec)
     whole = slice(0, stack.shape[-2]), slice(0, stack.shape[-1])
@@ -153,7 +155,7 @@ def identity(model: Model, stack: Stack, spec: PredictSpec, cluster: bool) -> di
         "scale": rescale(model.card, stack, spec, whole).scale,
         "output": kind,
         "cells": spec.cells.model_dump(mode="json") if kind == "cells" else None,
-        "cluster": cluster,  # whose blocks and ids are others
+        "cluster": bool(spec.scheduler),  # whose blocks and ids are others
         "version": napari_annotrain.__version__,
     }
 
@@ -181,11 +183,15 @@ def check_same(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any], out: P
     }
     if complete:
         del words["cluster"]
-    others = [word for key, word in words.items() if theirs.get(key) != ours[key]]
-    if others:
+    if others := [word for key, word in words.items() if theirs.get(key) != ours[key]]:
         raise AnnotrainError(
             f"The run to resume, of {out}, had {others[0]}: give what it had, or allow it to be overwritten."
         )
+
+
+def is_same(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any]) -> bool:
+    """Whether two complete results are the same; by whom they were computed is all one."""
+    return theirs is not None and {**theirs, "cluster": None} == {**ours, "cluster": None}
 
 
 def run_of(out: Path) -> Mapping[str, Any] | None:

@@ -16,7 +16,7 @@ from napari_annotrain.data.locks import locked
 from napari_annotrain.data.ngff import CHUNK_PX, new_store
 from napari_annotrain.data.pairs import stem
 from napari_annotrain.data.places import check_place, check_way, making_folders, put, refusing, remove
-from napari_annotrain.data.pyramid import add_levels
+from napari_annotrain.data.pyramid import iter_levels
 from napari_annotrain.data.record import Finished, Record
 from napari_annotrain.data.stack import paste
 from napari_annotrain.data.writing import check_writable
@@ -66,8 +66,13 @@ class Filling:
         with refusing(self.path):
             Record(place_of(self.path)).add(region, last_id)
 
-    def complete(self, attributes: Mapping[str, Any], levels: bool = True) -> None:
+    def iter_completing(self, attributes: Mapping[str, Any], levels: bool = True) -> Iterator[tuple[int, int]]:
         """Add smaller levels, if they are wanted, and some attributes, and let the result appear under its name.
+
+        Yields
+        ------
+        How many chunks of smaller levels are added, and how many there will be; where it is left there, the result
+        is unfinished still.
 
         Raises
         ------
@@ -78,10 +83,15 @@ class Filling:
             check_way(self.path, store=True, overwrite=self.overwrite)
             group = zarr.open_group(self.store, mode="r+")
             if levels:
-                add_levels(group, self.axes)
+                yield from iter_levels(group, self.axes)
             group.attrs.update(dict(attributes))
             put(self.store, self.path)
         forget(self.path)
+
+    @property
+    def last_id(self) -> int:
+        """Largest id of a cell so far."""
+        return Record(place_of(self.path)).finished().last_id
 
     @property
     def has_something(self) -> bool:
@@ -210,7 +220,8 @@ def go_on(path: Path, shape: tuple[int, ...], axes: str) -> Filling:
         level = zarr.open_array(store, path="0", mode="r+")
     except (OSError, KeyError, ValueError) as error:
         raise AnnotrainError(
-            f"What an interrupted run left of {path} cannot be read: allow it to be overwritten, to begin anew."
+            f"What an interrupted run left of {path} cannot be read: to begin anew, remove {folder}, or allow it to be "
+            "overwritten."
         ) from error
     if level.shape != shape:
         raise AnnotrainError(

@@ -1,7 +1,9 @@
 """Smaller levels of an OME-Zarr, so that an overview reads little."""
 
+from collections import deque
+from collections.abc import Iterator
 from itertools import product
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,13 @@ import zarr
 SMALLEST_PX = 256
 
 
-def add_levels(group: zarr.Group, axes: str) -> int:
-    """Add levels of half the size along Y and X to the one at path ``0``; how many levels there are then.
+def add_levels(group: zarr.Group, axes: str) -> None:
+    """Add smaller levels as `iter_levels` does, in one go."""
+    deque(iter_levels(group, axes), maxlen=0)
+
+
+def iter_levels(group: zarr.Group, axes: str) -> Iterator[tuple[int, int]]:
+    """Add levels of half the size along Y and X to the one at path ``0``.
 
     Of labels every second pixel is taken, as a mean of ids is no id; other values are averaged, two by two. Only as
     much as a few chunks is in memory. Levels that are there already are made anew. The metadata are brought up to date
@@ -25,40 +32,59 @@ def add_levels(group: zarr.Group, axes: str) -> int:
         As `ngff.new_store` makes it.
     axes
         Of the image, one letter a dimension.
+
+    Yields
+    ------
+    How many chunks are written, and how many there will be.
     """
     attributes: dict[str, Any] = dict(group.attrs["ome"])
     image = dict(attributes["multiscales"][0])
     datasets = [image["datasets"][0]]
     level = _array(group, "0")
-    while max(n for a, n in zip(axes, level.shape, strict=True) if a in "YX") > SMALLEST_PX:
+    shapes = list(_smaller_shapes(level.shape, axes))
+    total = sum(prod(ceil(n / c) for n, c in zip(shape, level.chunks, strict=True)) for shape in shapes)
+    done = 0
+    for shape in shapes:
         name = str(len(datasets))
-        level = _halve(group, level, name, axes, mean="image-label" not in attributes)
+        smaller = _new_level(group, level, name, axes, shape)
+        for _ in _halve(level, smaller, axes, mean="image-label" not in attributes):
+            done += 1
+            yield done, total
+        level = smaller
         scale = datasets[-1]["coordinateTransformations"][0]["scale"]
         halved = [2 * s if a in "YX" else s for s, a in zip(scale, axes, strict=True)]
         datasets.append({"path": name, "coordinateTransformations": [{"type": "scale", "scale": halved}]})
     group.attrs["ome"] = attributes | {"multiscales": [image | {"datasets": datasets}]}
-    return len(datasets)
 
 
-def _halve(group: zarr.Group, level: zarr.Array, name: str, axes: str, mean: bool) -> zarr.Array:
-    factors = tuple(2 if a in "YX" else 1 for a in axes)
-    shape = tuple(ceil(n / f) for n, f in zip(level.shape, factors, strict=True))
-    chunks = tuple(min(c, n) for c, n in zip(level.chunks, shape, strict=True))
-    smaller = group.create_array(
+def _smaller_shapes(shape: tuple[int, ...], axes: str) -> Iterator[tuple[int, ...]]:
+    while max(n for a, n in zip(axes, shape, strict=True) if a in "YX") > SMALLEST_PX:
+        shape = tuple(ceil(n / 2) if a in "YX" else n for a, n in zip(axes, shape, strict=True))
+        yield shape
+
+
+def _new_level(group: zarr.Group, level: zarr.Array, name: str, axes: str, shape: tuple[int, ...]) -> zarr.Array:
+    return group.create_array(
         name,
         shape=shape,
-        chunks=chunks,
+        chunks=tuple(min(c, n) for c, n in zip(level.chunks, shape, strict=True)),
         dtype=level.dtype,
         fill_value=0,
         dimension_names=list(axes.lower()),
         overwrite=True,
     )
+
+
+def _halve(level: zarr.Array, smaller: zarr.Array, axes: str, mean: bool) -> Iterator[None]:
+    """Fill a level chunk by chunk."""
+    factors = tuple(2 if a in "YX" else 1 for a in axes)
+    shape, chunks = smaller.shape, smaller.chunks
     for start in product(*(range(0, n, c) for n, c in zip(shape, chunks, strict=True))):
         place = tuple(slice(s, min(s + c, n)) for s, c, n in zip(start, chunks, shape, strict=True))
         source = tuple(slice(f * p.start, f * p.stop) for f, p in zip(factors, place, strict=True))
         part = np.asarray(level[source])
         smaller[place] = _mean(part, factors) if mean else part[tuple(slice(None, None, f) for f in factors)]
-    return smaller
+        yield
 
 
 def _mean(part: npt.NDArray[Any], factors: tuple[int, ...]) -> npt.NDArray[Any]:

@@ -180,15 +180,20 @@ def paste(array: Any, axes: str, write: tuple[slice, slice, slice, slice], value
     array[tuple(place[a] for a in axes)] = kept.transpose([order.index(a) for a in axes])
 
 
-def take(array: Any, axes: str, region: tuple[slice, slice, slice, slice]) -> npt.NDArray[Any]:
+def take(array: Any, axes: str, region: tuple[slice, ...]) -> npt.NDArray[Any]:
     """Read a region of a result from an array of any order of axes: what `paste` wrote there.
+
+    Parameters
+    ----------
+    region
+        (T, Z, Y, X) slices, or (C, T, Z, Y, X) ones for some of the channels.
 
     Returns
     -------
     (T, Z, Y, X), or (C, T, Z, Y, X) where `axes` has C.
     """
     names = "CTZYX" if "C" in axes else "TZYX"
-    place = {"C": slice(None), **dict(zip("TZYX", region, strict=True))}
+    place = {"C": slice(None), **dict(zip("CTZYX"[-len(region) :], region, strict=True))}
     values = np.asarray(array[tuple(place[a] for a in axes)])
     values = values.transpose([axes.index(a) for a in names if a in axes])
     return values[tuple(slice(None) if a in axes else None for a in names)]

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from napari_annotrain.tiles.grid import Tile
 
@@ -29,7 +29,7 @@ def nearest_first(
     while left:
         look = focus()
         if plane not in left or not whole_planes:
-            plane = next(iter(left)) if look is None else min(left, key=lambda p: _apart(p, look))
+            plane = nearest_plane(left, look)
         assert plane is not None
         tiles = left[plane]
         if tiles is None:
@@ -38,6 +38,11 @@ def nearest_first(
             yield *plane, tiles.pop(0 if look is None else _nearest(tiles, look))
         if not tiles:
             del left[plane]
+
+
+def nearest_plane(planes: Iterable[tuple[int, int]], look: Look) -> tuple[int, int]:
+    """The (t, z) that is next to where somebody looks; the first where nobody does."""
+    return next(iter(planes)) if look is None else min(planes, key=lambda plane: _apart(plane, look))
 
 
 def _apart(plane: tuple[int, int], look: tuple[int, int, float, float]) -> int:

@@ -1,4 +1,4 @@
-"""Prediction as a generator of events, and how its results are written while it goes on."""
+"""Prediction piece by piece, as a generator of events, and how the pieces are written while it goes on."""
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,7 +7,7 @@ from contextlib import closing
 from napari_annotrain.data.normalise import Normalisation, is_flat, measure
 from napari_annotrain.data.record import Finished
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.events import Done, Event, OnEvent, Region, TileDone
+from napari_annotrain.events import Done, Event, Region, TileDone
 from napari_annotrain.inference import segment as segmenting
 from napari_annotrain.inference.nearest import Look
 from napari_annotrain.inference.planes import KeptPlanes
@@ -59,16 +59,22 @@ def measure_normalisation(model: Model, stack: Stack) -> Normalisation:
     return measure(stack, card.normalise)
 
 
-def write_behind(events: Iterator[Event], write: Callable[[TileDone], None], on_event: OnEvent | None) -> None:
-    """Follow a prediction, writing every result while the next one is computed."""
+def writing_behind(events: Iterator[Event], write: Callable[[TileDone], None]) -> Generator[Event]:
+    """Pass a prediction on, writing every result while the next one is computed; a `TileDone` comes when it is written.
+
+    Whatever ends it, a result that is being written is written.
+    """
     with ThreadPoolExecutor(1, "annotrain-writing") as writer:
-        written: Future[None] | None = None
+        waiting: tuple[Future[None], TileDone] | None = None
         for event in events:
+            if waiting is not None and (isinstance(event, TileDone) or waiting[0].done()):
+                waiting[0].result()
+                yield waiting[1]
+                waiting = None
             if isinstance(event, TileDone):
-                if written is not None:
-                    written.result()
-                written = writer.submit(write, event)
-            if on_event:
-                on_event(event)
-        if written is not None:
-            written.result()
+                waiting = writer.submit(write, event), event
+            else:
+                yield event
+        if waiting is not None:
+            waiting[0].result()
+            yield waiting[1]

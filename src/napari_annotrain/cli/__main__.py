@@ -1,0 +1,4 @@
+from napari_annotrain.cli import main
+
+if __name__ == "__main__":
+    main()
