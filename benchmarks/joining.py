@@ -22,8 +22,7 @@ from skimage.measure import label as components
 import napari_annotrain as at
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.data.synthetic import cells
-from napari_annotrain.inference.cells import WINDOW
-from napari_annotrain.inference.tile_size import choose_window
+from napari_annotrain.inference.tile_size import WINDOW, choose_window
 from napari_annotrain.metrics import count_cells
 from napari_annotrain.net.model import Model
 from napari_annotrain.objects.instances import CellRules, cells_of

@@ -1,7 +1,6 @@
 """Prediction piece by piece, as a generator of events, and how the pieces are written while it goes on."""
 
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 from napari_annotrain.data.normalise import Normalisation, is_flat, measure
@@ -9,6 +8,7 @@ from napari_annotrain.data.record import Finished
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.events import Done, Event, Region, TileDone
 from napari_annotrain.inference import segment as segmenting
+from napari_annotrain.inference.behind import iter_behind
 from napari_annotrain.inference.nearest import Look
 from napari_annotrain.inference.planes import KeptPlanes
 from napari_annotrain.net.model import Model
@@ -64,17 +64,9 @@ def writing_behind(events: Iterator[Event], write: Callable[[TileDone], None]) -
 
     Whatever ends it, a result that is being written is written.
     """
-    with ThreadPoolExecutor(1, "annotrain-writing") as writer:
-        waiting: tuple[Future[None], TileDone] | None = None
-        for event in events:
-            if waiting is not None and (isinstance(event, TileDone) or waiting[0].done()):
-                waiting[0].result()
-                yield waiting[1]
-                waiting = None
-            if isinstance(event, TileDone):
-                waiting = writer.submit(write, event), event
-            else:
-                yield event
-        if waiting is not None:
-            waiting[0].result()
-            yield waiting[1]
+
+    def written(event: TileDone) -> TileDone:
+        write(event)
+        return event
+
+    return iter_behind(events, TileDone, written, "annotrain-writing")

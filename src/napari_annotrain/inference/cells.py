@@ -8,15 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_annotrain.inference.tile_size import WINDOW
 from napari_annotrain.net.model import Card
 from napari_annotrain.objects.instances import CellRules, cells_of, cells_of_classes, threshold_of
 from napari_annotrain.objects.plane import Plane, label_class_plane, label_plane
 from napari_annotrain.specs import CellsSpec
 from napari_annotrain.tiles.grid import Box
-
-#: A window has this part of the pixels of the largest plane that is looked at whole: there are two of them at a time,
-#: and memory that one thread has used is not all there for another.
-WINDOW = 0.3
 
 #: Gives of a box (1 + D, Y, X) the probability of being inside a cell and D distances; of a model of classes (Y, X)
 #: classes.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.net.model import Model
@@ -32,7 +33,8 @@ class PlaneCollector:
             dtype = np.float16 if values.dtype.kind == "f" else values.dtype
             self._values = np.zeros((*values.shape[:-2], *self._shape), dtype)
         y, x = (slice(w.start - r.start, w.stop - r.start) for w, r in zip(write, self._region, strict=True))
-        self._values[..., y, x] = values
+        # torch rounds to half precision many times faster than numpy
+        torch.from_numpy(self._values)[..., y, x] = torch.from_numpy(values)
         self._missing -= values.shape[-2] * values.shape[-1]
         return self._values if self._missing == 0 else None
 

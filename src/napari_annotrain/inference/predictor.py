@@ -135,5 +135,7 @@ def _decode(scores: torch.Tensor, decoding: Decoding, n_classes: int) -> torch.T
         return values
     if decoding == "classes":
         return scores.argmax(0)
+    if decoding == "inside" and n_classes == 2:  # the softmax of two
+        return torch.cat([(scores[1:].float() - scores[:1]).sigmoid(), distances])
     probabilities = scores.float().softmax(0)
     return torch.cat([probabilities[1:2] if decoding == "inside" else probabilities, distances])

@@ -2,17 +2,20 @@
 
 import dataclasses
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.record import Finished
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Computed, Event, Note, Region, Started, TileDone
+from napari_annotrain.inference.behind import iter_behind
 from napari_annotrain.inference.cells import CellDecoder
 from napari_annotrain.inference.nearest import Look, nearest_first
 from napari_annotrain.inference.planes import KeptPlanes, Place, PlaneCollector, Values
@@ -20,7 +23,7 @@ from napari_annotrain.inference.predictor import Predictor, Scores, ready_predic
 from napari_annotrain.inference.rescale import Rescaled, rescale
 from napari_annotrain.inference.results import Results, output_of
 from napari_annotrain.inference.schedule import iter_scores
-from napari_annotrain.inference.tile_size import choose_core, choose_window, memory_budget
+from napari_annotrain.inference.tile_size import choose_core, choose_window, tiles_budget
 from napari_annotrain.net.device import choose_device, choose_precision, describe
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
@@ -149,15 +152,41 @@ def plan_tiles(model: Model, stack: Stack, spec: PredictSpec) -> tuple[PredictSp
     kind, _, _ = output_of(model.card, spec.output)
     y, x = stack.shape[-2:]
     scaled = rescale(model.card, stack, spec, (slice(0, y), slice(0, x)))
-    core = choose_core(spec, model.card.net, scaled.seen, memory_budget(spec, device), precision)
+    budget = tiles_budget(spec, device, scaled.shape if kind == "cells" else None)
+    core = choose_core(spec, model.card.net, scaled.seen, budget, precision)
     decided = {"tile": core, "precision": str(precision).removeprefix("torch.")}
     return spec.model_copy(update=decided), kind == "cells" or scaled.scale != 1
 
 
+@dataclass(frozen=True, eq=False)
+class _Collected:
+    """A plane of which the network has seen all."""
+
+    t: int
+    z: int
+    values: Values = dataclasses.field(repr=False)
+    done: int
+    total: int
+
+
 def _predict(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Iterator[Event]:
+    """The cells of a plane are told apart while the network sees the next one, if there is more than one core."""
+
+    def result(plane: _Collected) -> Event:
+        return TileDone(_place(plane.t, plane.z, job.scaled.box), job.result_of(plane.values), plane.done, plane.total)
+
+    alone = torch.get_num_threads() == 1
+    with (
+        closing(_compute(job, spec, kept)) as events,
+        closing(iter_behind(events, _Collected, result, "annotrain-planes", at_once=alone)) as passed_on,
+    ):
+        yield from passed_on
+
+
+def _compute(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Generator[Event | _Collected]:
     scaled, results, seen = job.scaled, job.results, job.scaled.seen
     predictor = job.predictor or job.make(job.model, spec)
-    budget = memory_budget(spec, predictor.device)
+    budget = tiles_budget(spec, predictor.device, scaled.shape if results.cells else None)
     core = choose_core(spec, job.model.card.net, seen, budget, predictor.precision)
     total = len(cut(seen, core, predictor.geometry)) * len(job.places)
     precision = str(predictor.precision).removeprefix("torch.")
@@ -188,7 +217,7 @@ def _predict(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Iterator[Event]:
         yield Computed(done, total)
         if (collected := by_plane.add(scores.write, values)) is not None:
             kept.keep(places[scores.t, scores.z], collected)
-            yield TileDone(_place(scores.t, scores.z, scaled.box), job.result_of(collected), done, total)
+            yield _Collected(scores.t, scores.z, collected, done, total)
     if n_invalid:
         yield Note(_invalid_words(job.name, n_invalid))
 

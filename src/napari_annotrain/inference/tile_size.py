@@ -1,7 +1,9 @@
+from math import prod
+
 import torch
 
 from napari_annotrain.net.device import resident_memory
-from napari_annotrain.objects.plane import BYTES_A_PIXEL
+from napari_annotrain.objects.plane import BYTES_A_PIXEL, THREADS
 from napari_annotrain.specs import NetSpec, PredictSpec
 from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.tiles.grid import Box
@@ -11,8 +13,9 @@ LARGEST_CORE = 2048
 #: Smallest one: below it nearly all the work is margin, and little memory is won.
 SMALLEST_CORE = 256
 #: What a tile takes a pixel: so many numbers for each feature map of the top level, in the network's precision, and so
-#: many floats besides; fitted to the highest of several peak resident sizes, on the processor that took most.
-NUMBERS_PER_MAP, FLOATS_BESIDES = 15.0, 6
+#: many floats besides. Peak resident sizes on an EPYC gave 4 to 7 numbers, of tiles of 900 to 2,240 px in both
+#: precisions, with oneDNN's fused convolutions and without; another processor has taken almost twice as much as that.
+NUMBERS_PER_MAP, FLOATS_BESIDES = 11.0, 6
 #: What the first tile takes whatever its size, in bytes: oneDNN's kernels, threads.
 FIRST_TILE = 100_000_000
 #: Share of the memory that is left alone: results, the allocator's gaps.
@@ -23,6 +26,9 @@ MOST_RESIDENT = 700_000_000
 GPU_SHARE = 0.6
 #: Share of the memory in which cells are told apart; what the network made of their plane lies in another.
 WINDOW_SHARE = 0.25
+#: A window has this part of the pixels of the largest plane that is looked at whole: there are two of them at a time,
+#: and memory that one thread has used is not all there for another.
+WINDOW = 0.3
 #: Windows are not made smaller for cells, whatever the memory, in pixels.
 LEAST_WINDOW_PX = 1 << 20
 
@@ -35,6 +41,16 @@ def memory_budget(spec: PredictSpec, device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE)
     return max(0, spec.memory - min(resident_memory(), MOST_RESIDENT))
+
+
+def tiles_budget(spec: PredictSpec, device: torch.device, cells: tuple[int, int] | None = None) -> int:
+    """The same, less what the (Y, X) plane before takes whose `cells` are told apart meanwhile."""
+    budget = memory_budget(spec, device)
+    if cells is None or device.type == "cuda":
+        return budget
+    most = choose_window(spec)
+    pixels = prod(cells) if prod(cells) <= most else THREADS * WINDOW * most
+    return max(0, budget - int(pixels * BYTES_A_PIXEL))
 
 
 def choose_window(spec: PredictSpec) -> int:
