@@ -29,8 +29,8 @@ WINDOW_SHARE = 0.25
 #: A window has this part of the pixels of the largest plane that is looked at whole: there are two of them at a time,
 #: and memory that one thread has used is not all there for another.
 WINDOW = 0.3
-#: Windows are not made smaller for cells, whatever the memory, in pixels.
-LEAST_WINDOW_PX = 1 << 20
+#: It is not made smaller, whatever the memory, in pixels: smaller windows overlap more, and little memory is won.
+LEAST_WINDOW_PX = 5 << 19
 
 
 def memory_budget(spec: PredictSpec, device: torch.device) -> int:

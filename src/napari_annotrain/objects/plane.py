@@ -1,11 +1,11 @@
 """The cells of a plane too large to be looked at as a whole."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, isqrt, prod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,7 @@ Read = Callable[[Box], npt.NDArray[Any]]
 #: Certainty, depth and mask of a box.
 Scores = tuple[Floats, Floats | None, Mask]
 Find = Callable[[Scores], Basins]
+Place = TypeVar("Place")
 
 
 class Plane(Protocol):
@@ -160,24 +161,29 @@ class _Plane:
                 pieces = np.concatenate(list(self._pieces(windows, crossing, find, area, queue)))
                 area = typical_area(pieces) if len(pieces) else area
                 queue.rewind()
-                find = partial(_next_of, queue)
+            known = self.rules.area is None
 
-            def cells_in(window: Window) -> Labels:
+            def with_basins(places: Iterable[Place]) -> Iterator[tuple[Place, Basins | None]]:
+                for place in places:
+                    yield place, queue.take() if known else None
+
+            def cells_in(there: tuple[Window, Basins | None]) -> Labels:
+                window, basins = there
                 scores = self._scores(window.box)
-                basins = find(scores)
+                basins = basins or find(scores)
                 return choose_cells(basins, *scores[:2], area, self.rules, self._own(basins, window))
 
-            threads = 1 if self.rules.area is None else THREADS  # a queue is taken from in its order
-            for window, labels in zip(windows, in_order(cells_in, windows, threads), strict=True):
+            for window, labels in zip(windows, in_order(cells_in, with_basins(windows), THREADS), strict=True):
                 last_id = _write(out, window.box, labels, last_id)
             if crossing is None:
                 return last_id
 
-            def labels_of(box: Box) -> Labels:
+            def labels_of(there: tuple[Box, Basins | None]) -> Labels:
+                box, basins = there
                 scores = self._scores(box)
-                return choose_cells(find(scores), *scores[:2], area, self.rules)
+                return choose_cells(basins or find(scores), *scores[:2], area, self.rules)
 
-            labels_there = in_order(labels_of, crossing.boxes(), threads)
+            labels_there = in_order(labels_of, with_basins(crossing.boxes()), THREADS)
             return crossing.label(out, labels_there, self.rules.least(area), last_id)
 
     def _components(self, named: bool = True) -> Components:
@@ -246,11 +252,6 @@ def reach(sigma: float) -> int:
 def _find(sigma: float, scores: Scores) -> Basins:
     certainty, depth, mask = scores
     return find_basins(mask, certainty, depth, sigma)
-
-
-def _next_of(queue: Queue, _: Scores) -> Basins:
-    found: Basins = queue.take()
-    return found
 
 
 def _mostly_here(basins: Basins, here: Labels, area: float) -> Ints:

@@ -52,10 +52,10 @@ def windows_of(
     """
     boxes = _widened(components.boxes, margin, shape)
     order = np.flatnonzero(chosen)
-    side = _side(components.boxes[order], margin, most_px)
-    rows, columns = (components.boxes[order, :2] // side).T
+    sides = _sides(components.boxes[order], margin, most_px, shape)
+    rows, columns = (components.boxes[order, :2] // sides).T
     order = order[np.lexsort((order, columns, rows))]
-    blocks = components.boxes[order, :2] // side
+    blocks = components.boxes[order, :2] // sides
     begin, union = 0, np.zeros(4, np.int64)
     for i, component in enumerate(order):
         box = boxes[component]
@@ -71,12 +71,16 @@ def windows_of(
         yield Window(_slices(union), components.firsts[order[begin:]])
 
 
-def _side(boxes: Ints, margin: int, most_px: int) -> int:
-    """Side of the blocks whose components share a window: with it nearly all of them fit, whatever lies at its edge."""
+def _sides(boxes: Ints, margin: int, most_px: int, shape: Sequence[int]) -> Ints:
+    """Sides, along Y and X, of the blocks whose components share a window, all alike in size.
+
+    With them nearly all components fit, whatever lies at an edge.
+    """
     longest = isqrt(most_px)
     lengths = (boxes[:, 2:] - boxes[:, :2]).max(1)
     usual = int(np.quantile(lengths, USUAL)) if len(lengths) else 0
-    return max(1, longest // 2, longest - 2 * margin - usual)
+    most = max(1, longest // 2, longest - 2 * margin - usual)
+    return np.array([-(-n // -(-n // most)) for n in shape], np.int64)
 
 
 def _widened(boxes: Ints, margin: int, shape: Sequence[int]) -> Ints:
