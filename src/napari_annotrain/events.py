@@ -40,6 +40,11 @@ class Started(Event):
 
 
 @dataclass(frozen=True)
+class Begun(Event):
+    """A result on the disk is begun, or gone on with: from now on, what is finished of it is kept."""
+
+
+@dataclass(frozen=True)
 class Note(Event):
     """One plain sentence that the user should see (an image skipped, too little annotation to validate)."""
 
@@ -131,7 +136,7 @@ class TileDone(Event):
 
 @dataclass(frozen=True)
 class BlockDone(Event):
-    """A block of the result is final, and on the disk already: a worker of a cluster has written it.
+    """A block of the result is final, and on the disk already: a worker of a cluster, or plane by plane in windows.
 
     Attributes
     ----------
@@ -140,7 +145,7 @@ class BlockDone(Event):
     last_id
         Largest id of a cell in it; 0 where none are told apart.
     done, total
-        Blocks finished so far and in all.
+        Blocks finished so far and in all; where planes are computed in tiles first, these.
     """
 
     block: Region
@@ -161,6 +166,11 @@ class Computed(Event):
 
     done: int
     total: int
+
+
+@dataclass(frozen=True)
+class Separating(Event):
+    """The cells of a large plane are being told apart, which takes a while; comes again and again meanwhile."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,26 @@
 
 from collections.abc import Callable
 
-from napari_annotrain.events import BlockDone, Computed, Event, Failed, Note, Started, Step, TileDone, Validated
+from napari_annotrain.events import (
+    BlockDone,
+    Completing,
+    Computed,
+    Event,
+    Failed,
+    Note,
+    Separating,
+    Started,
+    Step,
+    TileDone,
+    Validated,
+)
 
 
 class Progress:
     """Shows events on stderr: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._done, self._tiles = 0, False
 
     def __enter__(self) -> Callable[[Event], None]:
         import rich.progress
@@ -26,6 +41,7 @@ class Progress:
     def _show(self, event: Event) -> None:
         match event:
             case Started(what=what, device=device, precision=precision):
+                self._done, self._tiles = 0, False
                 self._say(f"{what} on {device}, {precision}")
             case Note(text=text) | Failed(sentence=text):
                 self._say(text)
@@ -33,10 +49,19 @@ class Progress:
                 self._bar.update(self._task, completed=fraction, description=f"step {step}, loss {loss:.3f}")
             case Validated(score=score, step=step):
                 self._say(f"step {step}: validation IoU {score:.3f}")
-            case BlockDone(done=done, total=total):
-                self._bar.update(self._task, completed=done / total, description=f"block {done} of {total}")
-            case Computed(done=done, total=total) | TileDone(done=done, total=total):
-                self._bar.update(self._task, completed=done / total, description=f"tile {done} of {total}")
+            case BlockDone() | Computed() | TileDone():
+                self._advance(event)
+            case Separating():
+                self._bar.update(self._task, description="telling cells apart")
+            case Completing(done=done, total=total):
+                self._bar.update(self._task, completed=done / total, description="adding smaller levels")
+
+    def _advance(self, event: BlockDone | Computed | TileDone) -> None:
+        """Show how many tiles or blocks are done; a plane of cells tells so after tiles of the next one."""
+        self._tiles = self._tiles or not isinstance(event, BlockDone)
+        self._done = max(self._done, event.done)
+        what = f"{'tile' if self._tiles else 'block'} {self._done} of {event.total}"
+        self._bar.update(self._task, completed=self._done / event.total, description=what)
 
     def _say(self, text: str) -> None:
         # As it stands: a name such as "cells [raw].tif" is no markup, and a path is not to be broken into lines.

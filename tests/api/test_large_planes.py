@@ -6,7 +6,7 @@ import pytest
 import napari_annotrain as at
 from napari_annotrain.api import large_planes
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Computed, Started
+from napari_annotrain.events import Computed, Separating, Started
 from napari_annotrain.inference.cells import CellDecoder
 from tests.conftest import train_on_discs
 from tests.objects.test_plane import assert_same_cells
@@ -81,6 +81,36 @@ def test_interrupted_while_cells_are_told_apart_it_computes_no_tile_again(
     found = at.predict(model, image, out=tmp_path / "o.zarr", resume=True, **TILE)
     assert_same_cells(found[...], whole)
     assert len(computed) == len(set(computed))
+
+
+@pytest.mark.usefixtures("through_disk")
+def test_stopped_while_cells_are_told_apart_it_ends_with_the_present_window(
+    model, image, whole, tmp_path, computed, monkeypatch
+):
+    monkeypatch.setattr(large_planes, "SECONDS_BETWEEN", 0.0)
+    reads = []
+
+    def stop(event):
+        if isinstance(event, Separating):
+            reads.append(0)
+            raise KeyboardInterrupt
+
+    decode = CellDecoder.decode_into
+
+    def watched(self, read, out, folder):
+        def counted(box):
+            reads[-1:] = [reads[-1] + 1] if reads else []
+            return read(box)
+
+        return decode(self, counted, out, folder)
+
+    monkeypatch.setattr(CellDecoder, "decode_into", watched)
+    with pytest.raises(KeyboardInterrupt, match="what is finished is kept"):
+        at.predict(model, image, out=tmp_path / "o.zarr", on_event=stop, **TILE)
+    assert reads[0] <= 3, "two windows at a time"
+    found = at.predict(model, image, out=tmp_path / "o.zarr", resume=True, **TILE)
+    assert_same_cells(found[...], whole)
+    assert len(computed) == len(set(computed)), "no tile again"
 
 
 @pytest.mark.usefixtures("through_disk")

@@ -51,13 +51,14 @@ def test_what_is_left_is_found_by_its_name_and_gone_on_with(stack, tmp_path, com
     left = api.find_stored(model, stack, spec, tmp_path)
     assert left.begun
     assert not left.complete
-    assert len(left.finished.pieces) == 2
+    n_left = len(left.finished.pieces)
+    assert 2 <= n_left <= 3, "what was computed meanwhile is kept too"
     first = set(computed)
     computed.clear()
     seen = run(model, stack, spec, tmp_path)
     assert isinstance(seen[-1], Done)
     assert isinstance(seen[-2], Completing)
-    assert len(computed) == 27 - (18 if output == "cells" else 2), "no finished tile again"
+    assert len(computed) == 27 - n_left * (9 if output == "cells" else 1), "no finished tile again"
     assert len(first | set(computed)) == 27
     whole = api.predict(model, stack.array, axes="ZYX", output=output, tile=48, device="cpu")
     assert np.array_equal(result(api.find_stored(model, stack, spec, tmp_path)).reshape(whole.shape), whole)

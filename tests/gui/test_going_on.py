@@ -299,7 +299,7 @@ def test_a_new_window_goes_on_after_a_killed_one(open_window, small, folder, mon
     other = open_window(output)
     other.network.again()
     press(other)
-    in_flight = A_PLANE if output == "cells" else 2  # one was being written while the next one was computed
+    in_flight = A_PLANE if output == "cells" else 2  # one is written while the next one is computed
     assert len(set(first) & set(other.network.tiles)) <= in_flight
     assert set(first) | set(other.network.tiles) == set(all_tiles())
     assert same(data(other), expected[output], output)

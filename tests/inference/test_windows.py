@@ -6,7 +6,7 @@ import pytest
 import napari_annotrain as at
 from napari_annotrain.data.synthetic import cells
 from napari_annotrain.inference import segment
-from napari_annotrain.inference.tile_size import choose_window
+from napari_annotrain.inference.tile_size import LEAST_WINDOW_PX, choose_window
 from napari_annotrain.objects import plane
 from napari_annotrain.specs import CellsSpec, PredictSpec
 from tests.objects.test_plane import assert_same_cells
@@ -49,4 +49,4 @@ def test_windows_change_no_cell(model, image, diameter, to_disk, monkeypatch, tm
 def test_what_is_looked_at_hangs_on_the_memory_alone():
     assert choose_window(PredictSpec(memory=4_000_000_000)) > 2 * 2048**2
     assert choose_window(PredictSpec(memory=4_000_000_000)) == choose_window(PredictSpec(memory=4_000_000_000, tile=64))
-    assert choose_window(PredictSpec(memory=1)) == 1024**2
+    assert choose_window(PredictSpec(memory=1)) == LEAST_WINDOW_PX

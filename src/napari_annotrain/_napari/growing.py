@@ -102,9 +102,13 @@ class Growing:
 
     def _read(self, window: tuple[slice, ...]) -> npt.NDArray[Any]:
         for _ in range(ATTEMPTS):
-            found = self._opened = self._opened or self._open()
+            path = self.path
+            found = self._opened or self._open()
             if found is None:
                 break
+            with self._lock:
+                if path == self.path:  # which may show another result by now
+                    self._opened = found
             folder, level, axes = found
             try:
                 values = take(level, axes, window)

@@ -79,23 +79,22 @@ def _onto_disk(api: Any, index: int, piece: Piece, model: Any, spec: PredictSpec
         known = piece.measured.of(api, model, piece.stack)
     how = {"resume": True, "overwrite": True, "normalisation": known, "focus": piece.focus}
     run = api.iter_stream(model, piece.stack, spec, stored.path, **how)
-    last_id = finished.last_id
     try:
         with closing(run) as events:
             for event in events:
                 match event:
                     case TileDone():
                         canvas.changed(event.write)
-                        last_id = max(last_id, int(event.result.max(initial=0)))
                     case BlockDone():
                         canvas.changed(event.block)
-                        last_id = max(last_id, event.last_id)
                 if not isinstance(event, Done):
                     yield event
     finally:
         canvas.changed()
         if api.output_of(model, spec.output)[0] == "cells":
-            piece.ids.take_over(canvas, last_id)
+            # a plane may be finished of which no event has told
+            now = api.find_stored(model, piece.stack, spec, predictions_folder())
+            piece.ids.take_over(canvas, now.finished.last_id)
 
 
 def _measuring(piece: Piece, model: Any) -> Iterator[Event]:

@@ -141,6 +141,7 @@ class PredictFlow(PredictSettings):
         assert model is not None
         network, asked = model.model, c.session.activity == "predicting"
         if self._kept is None or (wanted.what == VIEW and self._kept.gave_up):
+            self._last = None  # of which nothing is kept
             self._kept = engine.load().KeptPlanes()
         kept = self._kept
         run = Run(

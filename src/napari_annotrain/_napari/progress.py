@@ -1,9 +1,10 @@
 import time
+from dataclasses import replace
 
 from napari_annotrain._napari.run_events import Advanced, Found, LeftOut, Measuring
 from napari_annotrain._qt.layout import duration, time_left
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK, VIEW
-from napari_annotrain.events import Completing, Done, Event, Failed, Note, Started
+from napari_annotrain.events import Completing, Done, Event, Failed, Note, Separating, Started
 
 WORDS = {VIEW: "what you see", SLICE: "this slice", STACK: "the whole stack", IMAGES: "all images"}
 #: Steps of the progress bar over several images, which may differ in size.
@@ -45,10 +46,7 @@ class Progress:
             case Started() if not self._computing:  # each of several images says so
                 self._computing, self._started = True, time.monotonic()
             case Advanced():
-                first, self.reached = self.reached is None, event
-                self._wrote = self._wrote or event.region is not None
-                if first and any(found.regions for found in self._found):
-                    self._before = self._position(event, event.done - 1)
+                self._advance(event)
             case Found():
                 self._found.append(event)
                 self._wrote = self._wrote or bool(event.regions)
@@ -60,6 +58,14 @@ class Progress:
                 self.done = True
             case Failed():
                 self.failed = event.sentence
+
+    def _advance(self, event: Advanced) -> None:
+        if self.reached is None and any(found.regions for found in self._found):
+            self._before = self._position(event, event.done - 1)
+        if self.reached is not None and self.reached.piece == event.piece:  # planes come later than their tiles
+            event = replace(event, done=max(event.done, self.reached.done))
+        self.reached = event
+        self._wrote = self._wrote or event.region is not None
 
     def bar(self) -> tuple[int, int]:
         """Position and end of the progress bar."""
@@ -93,6 +99,8 @@ class Progress:
                 return event.text
             case Found() if event.words or event.place:
                 return (event.words or f"Predicting {WORDS[self.what]} ...") + self._place()
+            case Separating():
+                return "Telling the cells of a large plane apart ..."
             case Completing():
                 share = f" {100 * event.done // event.total} %" if event.done else ""
                 return f"All of it is predicted: smaller levels for overviews are being added ...{share}"

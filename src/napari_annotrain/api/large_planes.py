@@ -2,11 +2,14 @@
 
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from math import prod
+from pathlib import Path
+from threading import Event as Flag
 from typing import Any
 
 import numpy as np
@@ -18,8 +21,9 @@ from napari_annotrain.data.filling import part_of
 from napari_annotrain.data.places import refusing
 from napari_annotrain.data.plane import one_plane
 from napari_annotrain.data.stack import Stack, paste, take
-from napari_annotrain.events import BlockDone, Computed, Event, Note, Region, Started, TileDone
-from napari_annotrain.inference.cells import CellDecoder
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.events import BlockDone, Computed, Event, Note, Region, Separating, Started, TileDone
+from napari_annotrain.inference.cells import CellDecoder, Read
 from napari_annotrain.inference.nearest import Look, nearest_plane
 from napari_annotrain.inference.rescale import rescale
 from napari_annotrain.inference.tile_size import choose_window
@@ -27,11 +31,14 @@ from napari_annotrain.net.model import Model
 from napari_annotrain.objects.components import Box, blocks_of
 from napari_annotrain.specs import PredictSpec
 
-#: Bytes a pixel that a plane takes on its way through memory: two maps in half precision, labels, and these as written.
-ON_THE_WAY = 16
+#: Bytes a pixel that planes take on their way through memory: two maps in half precision of the one that is computed,
+#: and of the one before, whose labels, mask and basins are found, and written.
+ON_THE_WAY = 24
 #: Share of the memory that a plane may take.
 PLANE_SHARE = 0.5
 
+#: So often it is said that cells are being told apart.
+SECONDS_BETWEEN = 0.3
 #: Streams one plane with other settings to a place of its own (`streaming.iter_stream`).
 Stream = Callable[..., Generator[Event]]
 
@@ -77,11 +84,30 @@ def iter_planes(way: UnderWay, stream: Stream, focus: Callable[[], Look]) -> Gen
             out = _PlaneOf(way.filling.level, way.filling.axes, region)
             for part in blocks_of(plane, 4096):  # what an interrupted run has written
                 out[part] = np.zeros(1, way.filling.level.dtype)
-            last_id = cells.decode_into(_reader(scores, axes), out, place.parent)
+            last_id = yield from _separate(cells, _reader(scores, axes), out, place.parent)
         way.filling.note(region, last_id)
         with refusing(way.filling.path):
             shutil.rmtree(place)
         yield tell.whole(region, last_id)
+
+
+def _separate(cells: CellDecoder, read: Read, out: "_PlaneOf", folder: Path) -> Generator[Event, None, int]:
+    """Tell the cells of a plane apart, saying so again and again; closed, it ends with the present window."""
+    stop = Flag()
+
+    def read_on(box: Box) -> npt.NDArray[Any]:
+        if stop.is_set():
+            raise AnnotrainError("Telling cells apart was stopped.")
+        return read(box)
+
+    with ThreadPoolExecutor(1, "annotrain-planes") as thread:
+        under_way = thread.submit(cells.decode_into, read_on, out, folder)
+        try:
+            while not wait([under_way], SECONDS_BETWEEN).done:
+                yield Separating()
+        finally:
+            stop.set()
+        return under_way.result()
 
 
 def _look(focus: Callable[[], Look]) -> Look:
@@ -103,11 +129,12 @@ class _Teller:
         for event in events:
             match event:
                 case Started():
-                    self._tiles = event.total or 1
+                    self._tiles = max(self._tiles, event.total or 1)
                     if not self._started:
                         yield replace(event, total=self._planes * self._tiles)
                     self._started = True
                 case TileDone() | BlockDone():
+                    self._tiles = max(self._tiles, event.total)
                     yield Computed(self._done * self._tiles + event.done, self._planes * self._tiles)
                 case Note():
                     if event not in self._said:

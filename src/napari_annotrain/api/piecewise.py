@@ -1,14 +1,13 @@
-"""Prediction piece by piece, as a generator of events, and how the pieces are written while it goes on."""
+"""Prediction piece by piece, as a generator of events."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 
 from napari_annotrain.data.normalise import Normalisation, is_flat, measure
 from napari_annotrain.data.record import Finished
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.events import Done, Event, Region, TileDone
+from napari_annotrain.events import Done, Event, Region
 from napari_annotrain.inference import segment as segmenting
-from napari_annotrain.inference.behind import iter_behind
 from napari_annotrain.inference.nearest import Look
 from napari_annotrain.inference.planes import KeptPlanes
 from napari_annotrain.net.model import Model
@@ -25,6 +24,7 @@ def iter_prediction(
     kept: KeptPlanes | None = None,
     finished: Finished = segmenting.NOTHING,
     focus: Callable[[], Look] = lambda: None,
+    write: segmenting.Write | None = None,
 ) -> Generator[Event]:
     """Predict as `predict` does, as a generator of events: `Started`, `TileDone`s, `Done`.
 
@@ -40,11 +40,14 @@ def iter_prediction(
         Pieces to leave out (`inference.segment.segment`).
     focus
         Where somebody looks, (t, z, y, x) in px: what is there comes first. Asked before every tile.
+    write
+        Called in another thread with each `TileDone` before it comes; whatever ends the generator, with all that is
+        computed.
     """
     if normalisation is None:
         normalisation = measure_normalisation(model, stack)
     settings = spec or PredictSpec()
-    run = segmenting.segment(model, stack, normalisation, settings, region, kept, finished, focus=focus)
+    run = segmenting.segment(model, stack, normalisation, settings, region, kept, finished, focus=focus, write=write)
     with closing(run) as events:
         yield from events
     yield Done(None)
@@ -57,16 +60,3 @@ def measure_normalisation(model: Model, stack: Stack) -> Normalisation:
         low, high = zip(*card.training_range, strict=True)
         return Normalisation(low, high, is_flat(stack))
     return measure(stack, card.normalise)
-
-
-def writing_behind(events: Iterator[Event], write: Callable[[TileDone], None]) -> Generator[Event]:
-    """Pass a prediction on, writing every result while the next one is computed; a `TileDone` comes when it is written.
-
-    Whatever ends it, a result that is being written is written.
-    """
-
-    def written(event: TileDone) -> TileDone:
-        write(event)
-        return event
-
-    return iter_behind(events, TileDone, written, "annotrain-writing")

@@ -8,7 +8,7 @@ import numpy as np
 import zarr
 
 from napari_annotrain.api.failures import Failures, left_out
-from napari_annotrain.api.piecewise import iter_prediction, measure_normalisation, writing_behind
+from napari_annotrain.api.piecewise import iter_prediction, measure_normalisation
 from napari_annotrain.api.sources import Source, is_path, one_stack
 from napari_annotrain.api.streaming import Conduct, stream
 from napari_annotrain.api.under_way import stored_as
@@ -219,8 +219,8 @@ def _fill(result: Any, axes: str, model: Model, stack: Stack, spec: PredictSpec,
     def write(event: TileDone) -> None:
         paste(result, axes, event.write, event.result)
 
-    with closing(iter_prediction(model, stack, spec=spec)) as events, closing(writing_behind(events, write)) as written:
-        for event in written:
+    with closing(iter_prediction(model, stack, spec=spec, write=write)) as events:
+        for event in events:
             if on_event:
                 on_event(event)
 

@@ -1,7 +1,7 @@
 """Prediction from disk to disk: bounded memory, and what is finished is never computed again."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import zarr
 
 from napari_annotrain.api.clusters import iter_blocks
 from napari_annotrain.api.large_planes import is_large, iter_planes
-from napari_annotrain.api.piecewise import iter_prediction, writing_behind
+from napari_annotrain.api.piecewise import iter_prediction
 from napari_annotrain.api.under_way import (
     ATTRIBUTE,
     LAST_ID,
@@ -26,7 +26,7 @@ from napari_annotrain.data.filling import alone, forget, tidy, unfinished
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Completing, Done, Event, OnEvent, TileDone
+from napari_annotrain.events import Begun, Completing, Done, Event, OnEvent, TileDone
 from napari_annotrain.inference.distributed import serving
 from napari_annotrain.inference.nearest import Look
 from napari_annotrain.net.model import Model
@@ -63,16 +63,16 @@ def stream(model: Model, stack: Stack, spec: PredictSpec, out: Path, how: Conduc
     AnnotrainError
         As `iter_stream`.
     """
-    began = False
+    begun = False
     try:
         events = iter_stream(model, stack, spec, out, resume=how.resume, overwrite=how.overwrite)
         with closing(events):
             for event in events:
-                began = True
+                begun = begun or isinstance(event, Begun)
                 if how.on_event:
                     how.on_event(event)
     except (AnnotrainError, KeyboardInterrupt) as error:
-        if not began or unfinished(out) is None:
+        if not begun or unfinished(out) is None:
             raise
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt("Interrupted; what is finished is kept: resume goes on from there.") from None
@@ -93,11 +93,11 @@ def iter_stream(
     focus: Callable[[], Look] = lambda: None,
     levels: bool = True,
 ) -> Generator[Event]:
-    """Predict into an OME-Zarr, as a generator: `Started`, `TileDone`s or `BlockDone`s, `Completing`s, `Done(out)`.
+    """Predict into an OME-Zarr, as a generator of events: `Begun`, `Started`, results, `Completing`s, last `Done(out)`.
 
-    Each of the pieces is on the disk before its event. Until all are there they lie beside `out`; whatever ends the
-    generator, what is finished is kept, and where that is nothing, nothing is left behind. On a cluster
-    (`spec.scheduler`) the workers must see the place.
+    Results are `TileDone`s or `BlockDone`s; each is on the disk before its event. Until all are there they lie beside
+    `out`; whatever ends the generator, what is finished is kept, and where that is nothing, nothing is left behind. On
+    a cluster (`spec.scheduler`) the workers must see the place.
 
     Parameters
     ----------
@@ -130,11 +130,13 @@ def iter_stream(
             raise AnnotrainError(
                 f"An interrupted run left an unfinished {out}: resume it, or allow it to be overwritten."
             )
+        way = None
         if left is not None and resume and not (overwrite and left["run"] != run):
-            way = go_on(left, run, model, stack, spec, out)
-        else:
-            way = begin(run, model, stack, spec, out, overwrite, normalisation)
+            with suppress(AnnotrainError) if overwrite else nullcontext():  # what cannot be gone on with
+                way = go_on(left, run, model, stack, spec, out)
+        way = way or begin(run, model, stack, spec, out, overwrite, normalisation)
         try:
+            yield Begun()
             with closing(_pieces(way, focus)) as events:
                 for event in events:
                     if not isinstance(event, Done):
@@ -170,9 +172,10 @@ def _compute(way: UnderWay, focus: Callable[[], Look]) -> Generator[Event]:
         normalisation=way.normalisation,
         finished=way.filling.finished,
         focus=focus,
+        write=write,
     )
-    with closing(events), closing(writing_behind(events, write)) as written:
-        yield from written
+    with closing(events):
+        yield from events
 
 
 @contextmanager

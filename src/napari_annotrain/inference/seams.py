@@ -7,7 +7,7 @@ import numpy.typing as npt
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.inference.predictor import Predictor
-from napari_annotrain.inference.tile_size import choose_core, memory_budget
+from napari_annotrain.inference.segment import plan_tiles
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
 from napari_annotrain.tiles.grid import Box, Tile, cut
@@ -54,7 +54,7 @@ def check_seams(
     predictor = Predictor(model, spec)
     shape = stack.shape[-2:]
     plane = (slice(0, shape[0]), slice(0, shape[1]))
-    core = choose_core(spec, model.card.net, plane, memory_budget(spec, predictor.device), predictor.precision)
+    core = int(plan_tiles(model, stack, spec)[0].tile)
     corner = [_middle_seam(n, core) for n in shape]
     if not any(corner):
         return SeamCheck(0.0, 0, 0)

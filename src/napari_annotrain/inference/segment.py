@@ -31,6 +31,8 @@ from napari_annotrain.tiles.geometry import Geometry
 from napari_annotrain.tiles.grid import Tile, cut
 
 NOTHING = Finished()
+#: Writes a result.
+Write = Callable[[TileDone], None]
 
 
 def check_channels(model: Model, stack: Stack) -> None:
@@ -58,6 +60,7 @@ def segment(
     finished: Finished = NOTHING,
     predictor: Predictor | None = None,
     focus: Callable[[], Look] = lambda: None,
+    write: Write | None = None,
 ) -> Generator[Event]:
     """Predict a stack, or a region of it, plane by plane; a generator of events that can be closed at any moment.
 
@@ -82,6 +85,9 @@ def segment(
         Of this model and these settings, to use it for several regions.
     focus
         Where somebody looks, in pixels of the image: what is there comes first (`nearest.nearest_first`).
+    write
+        Called in another thread with each `TileDone` before it comes; whatever ends the generator, with all that is
+        computed.
     """
     card = model.card
     kind, _, _ = output_of(card, spec.output)
@@ -97,11 +103,11 @@ def segment(
     make = Predictor if kept is None else ready_predictor  # who keeps planes predicts again and again
     job = _Job(model, stack.name, normalisation, scaled, results, places, finished, predictor, make, focus)
     if cells is None or kept is None:
-        yield from _predict(job, spec, KeptPlanes(0))
+        yield from _predict(job, spec, KeptPlanes(0), write)
     elif (found := kept.find(places)) is not None:
-        yield from _finish(job, found)
+        yield from _finish(job, found, write)
     else:
-        yield from _predict(job, spec, kept)
+        yield from _predict(job, spec, kept, write)
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,11 @@ class _Job:
         """The result of a plane, of what the network made of it."""
         return self.results.of_plane(lambda part: self.scaled.back(values, part), self.scaled.shape)
 
+    def tell_apart(self, plane: "_Collected") -> TileDone:
+        """The result of a plane."""
+        place = _place(plane.t, plane.z, self.scaled.box)
+        return TileDone(place, self.result_of(plane.values), plane.done, plane.total)
+
     def look(self) -> Look:
         """Where somebody looks, in pixels of what the network sees."""
         look, scale = self.focus(), self.scaled.scale
@@ -152,7 +163,7 @@ def plan_tiles(model: Model, stack: Stack, spec: PredictSpec) -> tuple[PredictSp
     kind, _, _ = output_of(model.card, spec.output)
     y, x = stack.shape[-2:]
     scaled = rescale(model.card, stack, spec, (slice(0, y), slice(0, x)))
-    budget = tiles_budget(spec, device, scaled.shape if kind == "cells" else None)
+    budget = tiles_budget(spec, device, scaled.shape if kind == "cells" and stack.n_planes > 1 else None)
     core = choose_core(spec, model.card.net, scaled.seen, budget, precision)
     decided = {"tile": core, "precision": str(precision).removeprefix("torch.")}
     return spec.model_copy(update=decided), kind == "cells" or scaled.scale != 1
@@ -169,24 +180,32 @@ class _Collected:
     total: int
 
 
-def _predict(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Iterator[Event]:
-    """The cells of a plane are told apart while the network sees the next one, if there is more than one core."""
+def _predict(job: _Job, spec: PredictSpec, kept: KeptPlanes, write: Write | None) -> Iterator[Event]:
+    """Cells are told apart, and results written, while the network sees what comes next."""
 
-    def result(plane: _Collected) -> Event:
-        return TileDone(_place(plane.t, plane.z, job.scaled.box), job.result_of(plane.values), plane.done, plane.total)
+    def finish(found: _Collected | TileDone) -> Event:
+        event = job.tell_apart(found) if isinstance(found, _Collected) else found
+        if write is not None:
+            write(event)
+        return event
 
-    alone = torch.get_num_threads() == 1
-    with (
-        closing(_compute(job, spec, kept)) as events,
-        closing(iter_behind(events, _Collected, result, "annotrain-planes", at_once=alone)) as passed_on,
-    ):
+    def computed() -> Generator[Event | _Collected]:
+        with closing(_compute(job, spec, kept)) as events:
+            for event in events:
+                if isinstance(event, _Collected) and torch.get_num_threads() == 1:  # there is no core for it
+                    yield job.tell_apart(event)
+                else:
+                    yield event
+
+    kinds = _Collected if write is None else (_Collected, TileDone)
+    with closing(computed()) as events, closing(iter_behind(events, kinds, finish, "annotrain-behind")) as passed_on:
         yield from passed_on
 
 
 def _compute(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Generator[Event | _Collected]:
     scaled, results, seen = job.scaled, job.results, job.scaled.seen
     predictor = job.predictor or job.make(job.model, spec)
-    budget = tiles_budget(spec, predictor.device, scaled.shape if results.cells else None)
+    budget = tiles_budget(spec, predictor.device, scaled.shape if results.cells and len(job.places) > 1 else None)
     core = choose_core(spec, job.model.card.net, seen, budget, predictor.precision)
     total = len(cut(seen, core, predictor.geometry)) * len(job.places)
     precision = str(predictor.precision).removeprefix("torch.")
@@ -222,11 +241,14 @@ def _compute(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Generator[Event 
         yield Note(_invalid_words(job.name, n_invalid))
 
 
-def _finish(job: _Job, found: list[Values]) -> Iterator[Event]:
+def _finish(job: _Job, found: list[Values], write: Write | None) -> Iterator[Event]:
     """Events of a prediction whose planes the network has seen before."""
     yield Started("prediction", len(found), None, "", "")
     for done, (place, values) in enumerate(zip(job.places, found, strict=True), 1):
-        yield TileDone(_place(place.t, place.z, job.scaled.box), job.result_of(values), done, len(found))
+        event = job.tell_apart(_Collected(place.t, place.z, values, done, len(found)))
+        if write is not None:
+            write(event)
+        yield event
 
 
 def _invalid_words(name: str, n: int) -> str:

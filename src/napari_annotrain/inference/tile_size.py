@@ -13,9 +13,11 @@ LARGEST_CORE = 2048
 #: Smallest one: below it nearly all the work is margin, and little memory is won.
 SMALLEST_CORE = 256
 #: What a tile takes a pixel: so many numbers for each feature map of the top level, in the network's precision, and so
-#: many floats besides. Peak resident sizes on an EPYC gave 4 to 7 numbers, of tiles of 900 to 2,240 px in both
-#: precisions, with oneDNN's fused convolutions and without; another processor has taken almost twice as much as that.
+#: many floats besides. Peak resident sizes on an EPYC gave 3.5 to 6.1 numbers, of tiles of 1,216 to 2,240 px in both
+#: precisions, with oneDNN's fused convolutions and without; another processor has taken not quite twice as much.
 NUMBERS_PER_MAP, FLOATS_BESIDES = 11.0, 6
+#: Bytes a pixel of the planes before and after the one whose cells are told apart.
+PLANES_A_PIXEL = 16
 #: What the first tile takes whatever its size, in bytes: oneDNN's kernels, threads.
 FIRST_TILE = 100_000_000
 #: Share of the memory that is left alone: results, the allocator's gaps.
@@ -26,11 +28,11 @@ MOST_RESIDENT = 700_000_000
 GPU_SHARE = 0.6
 #: Share of the memory in which cells are told apart; what the network made of their plane lies in another.
 WINDOW_SHARE = 0.25
+#: That plane is not made smaller, whatever the memory, in pixels: small windows overlap more, and little memory is won.
+LEAST_WINDOW_PX = 5 << 19
 #: A window has this part of the pixels of the largest plane that is looked at whole: there are two of them at a time,
 #: and memory that one thread has used is not all there for another.
 WINDOW = 0.3
-#: It is not made smaller, whatever the memory, in pixels: smaller windows overlap more, and little memory is won.
-LEAST_WINDOW_PX = 5 << 19
 
 
 def memory_budget(spec: PredictSpec, device: torch.device) -> int:
@@ -44,13 +46,13 @@ def memory_budget(spec: PredictSpec, device: torch.device) -> int:
 
 
 def tiles_budget(spec: PredictSpec, device: torch.device, cells: tuple[int, int] | None = None) -> int:
-    """The same, less what the (Y, X) plane before takes whose `cells` are told apart meanwhile."""
+    """The same, less what the (Y, X) planes take whose `cells` are told apart meanwhile, or are written."""
     budget = memory_budget(spec, device)
     if cells is None or device.type == "cuda":
         return budget
     most = choose_window(spec)
     pixels = prod(cells) if prod(cells) <= most else THREADS * WINDOW * most
-    return max(0, budget - int(pixels * BYTES_A_PIXEL))
+    return max(0, budget - int(pixels * BYTES_A_PIXEL) - prod(cells) * PLANES_A_PIXEL)
 
 
 def choose_window(spec: PredictSpec) -> int:

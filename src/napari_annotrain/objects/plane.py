@@ -161,11 +161,11 @@ class _Plane:
                 pieces = np.concatenate(list(self._pieces(windows, crossing, find, area, queue)))
                 area = typical_area(pieces) if len(pieces) else area
                 queue.rewind()
-            known = self.rules.area is None
+            found_before = self.rules.area is None
 
             def with_basins(places: Iterable[Place]) -> Iterator[tuple[Place, Basins | None]]:
                 for place in places:
-                    yield place, queue.take() if known else None
+                    yield place, queue.take() if found_before else None
 
             def cells_in(there: tuple[Window, Basins | None]) -> Labels:
                 window, basins = there
