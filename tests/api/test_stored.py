@@ -101,10 +101,13 @@ def test_another_prediction_has_another_name(stack, tmp_path):
     model = threshold_model()
     other = Model(model.card, {k: 1.5 * v for k, v in model.weights.items()})
     brighter = Stack.of(stack.array + 1, "ZYX", name=stack.name)
+    turned = Stack.of(np.stack([stack.array[0], stack.array[1, ::-1], stack.array[2]]), "ZYX", name=stack.name)
     cells = SPEC.model_copy(update={"output": "cells"})
     larger = cells.model_copy(update={"cells": CellsSpec(min_size_px=500)})
-    asked = [(model, stack, SPEC), (other, stack, SPEC), (model, brighter, SPEC), (model, stack, cells)]
-    names = [api.find_stored(*one, tmp_path).path.name for one in [*asked, (model, stack, larger)]]
+    asked = [(model, stack, SPEC), (other, stack, SPEC), (model, brighter, SPEC), (model, turned, SPEC)]
+    names = [
+        api.find_stored(*one, tmp_path).path.name for one in [*asked, (model, stack, cells), (model, stack, larger)]
+    ]
     assert len(set(names)) == len(names)
     assert all(name.startswith("a-b-c-") for name in names), names
     other_tiles = SPEC.model_copy(update={"tile": 96, "memory": 10**9})

@@ -128,7 +128,7 @@ class FakeEngine:
         self.calls.append(("cluster", stack, {"spec": spec}))
         yield from self.iter_prediction(model, stack, spec=spec, region=None, normalisation=normalisation)
 
-    def iter_prediction(self, model, stack, *, spec, region, normalisation, kept=None, finished=None, focus=None):
+    def iter_prediction(self, model, stack, *, spec, region, normalisation, write=None, **more):
         self.calls.append(("predict", stack, {"region": region, "spec": spec}))
         assert normalisation == stack.name
         kind, dtype, channels = self.output_of(model, spec.output)
@@ -142,8 +142,10 @@ class FakeEngine:
             for done, (i, j) in enumerate(planes, 1):
                 shape = (1, 1, y.stop - y.start, x.stop - x.start)
                 result = np.ones(shape if kind != "probabilities" else (channels, *shape), dtype)
-                write = (slice(i, i + 1), slice(j, j + 1), y, x)
-                yield TileDone(write, result, done, len(planes))
+                found = TileDone((slice(i, i + 1), slice(j, j + 1), y, x), result, done, len(planes))
+                if write is not None:
+                    write(found)
+                yield found
                 while self.hold == "predict" and done == 1:
                     threading.Event().wait(0.005)
                     yield Note("waiting")

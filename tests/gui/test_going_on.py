@@ -162,6 +162,20 @@ def test_the_same_button_goes_on_where_it_was_cancelled(open_window, request, pl
     assert "Predicted the whole stack" in lab.status
 
 
+@pytest.mark.parametrize("place", ["memory", "disk"])
+def test_cancelled_before_anything_was_finished_nothing_is_left_and_it_says_so(open_window, request, place, folder):
+    if place == "disk":
+        request.getfixturevalue("small")
+    lab = open_window("cells")
+    cancel_after(lab, 2)
+    assert lab.status == "Cancelled before anything was finished."
+    assert [layer.name for layer in lab.viewer.layers] == ["stack"]
+    assert not list(folder.glob("*"))
+    lab.network.again()
+    press(lab)
+    assert sorted(lab.network.tiles) == sorted(all_tiles())
+
+
 def all_tiles():
     return [(z, y, x) for z in range(8) for y in (0, 32, 64) for x in (0, 32)]
 

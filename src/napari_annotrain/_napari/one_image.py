@@ -45,23 +45,30 @@ def _into_memory(api: Any, index: int, piece: Piece, model: Any, spec: PredictSp
     if finished.pieces:
         n_cells = None if spec.scheduler else piece.reached.n_cells(asked)
         yield Found(index, _regions(finished), words(finished, piece.canvas.shape), n_cells=n_cells)
-    if spec.scheduler and piece.region is None:
-        if kept is not None:
-            kept.gave_up = True  # what the network made of it stays with the workers
-        run = api.iter_on_cluster(model, piece.stack, spec=spec, normalisation=known, finished=finished)
-    else:
-        how = {"spec": spec, "normalisation": known, "kept": kept, "finished": finished, "focus": piece.focus}
-        run = api.iter_prediction(model, piece.stack, region=piece.region, **how)
-    with _writing(piece, cells) as write, closing(run) as events:
-        for event in events:
-            if isinstance(event, TileDone):
-                write(event.write, event.result)
-                if piece.lasting:
-                    piece.reached.add(asked, event.write, int(event.result.max()) if cells else 0)
-                else:
-                    piece.reached.overwrite(event.write)
-            if not isinstance(event, Done):
-                yield event
+    on_cluster = spec.scheduler and piece.region is None
+    with _writing(piece, cells) as write:
+
+        def put(event: TileDone) -> None:
+            write(event.write, event.result)
+            if piece.lasting:
+                piece.reached.add(asked, event.write, int(event.result.max()) if cells else 0)
+            else:
+                piece.reached.overwrite(event.write)
+
+        how = {"spec": spec, "normalisation": known, "finished": finished}
+        if on_cluster:
+            if kept is not None:
+                kept.gave_up = True  # what the network made of it stays with the workers
+            run = api.iter_on_cluster(model, piece.stack, **how)
+        else:
+            how |= {"kept": kept, "focus": piece.focus, "write": put}
+            run = api.iter_prediction(model, piece.stack, region=piece.region, **how)
+        with closing(run) as events:
+            for event in events:
+                if on_cluster and isinstance(event, TileDone):
+                    put(event)
+                if not isinstance(event, Done):
+                    yield event
 
 
 def _onto_disk(api: Any, index: int, piece: Piece, model: Any, spec: PredictSpec) -> Iterator[Event]:
@@ -93,8 +100,7 @@ def _onto_disk(api: Any, index: int, piece: Piece, model: Any, spec: PredictSpec
         canvas.changed()
         if api.output_of(model, spec.output)[0] == "cells":
             # a plane may be finished of which no event has told
-            now = api.find_stored(model, piece.stack, spec, predictions_folder())
-            piece.ids.take_over(canvas, now.finished.last_id)
+            piece.ids.take_over(canvas, api.last_id_of(stored.path))
 
 
 def _measuring(piece: Piece, model: Any) -> Iterator[Event]:

@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari import engine
 from napari_annotrain._napari.focus import Focus
+from napari_annotrain._napari.growing import Growing
 from napari_annotrain._napari.pieces import Piece
 from napari_annotrain._napari.view import region_of
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK, VIEW
+from napari_annotrain.data.filling import place_of
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Region
 from napari_annotrain.specs import PredictSpec
@@ -61,6 +63,11 @@ class Order:
     def goes_on(self, model: Any, spec: PredictSpec) -> bool:
         """Whether an interrupted run has finished some of it."""
         return any(p.reached.finished(p.asked(model, spec)).pieces for p in self.pieces if p.lasting)
+
+    def has_something(self, model: Any, spec: PredictSpec) -> bool:
+        """Whether anything of it is finished, in the memory or on the disk."""
+        left = (p.canvas.path for p in self.pieces if isinstance(p.canvas, Growing) and p.canvas.path is not None)
+        return self.goes_on(model, spec) or any(place_of(path).exists() for path in left)
 
     def look_away(self) -> None:
         """Follow no longer where somebody looks."""

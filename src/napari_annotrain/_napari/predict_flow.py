@@ -207,6 +207,13 @@ class PredictFlow(PredictSettings):
         try:
             self.close_sink()
             self.veils.end(self._order, complete)
+            if (
+                stopped
+                and not self._progress.wrote
+                and not self._order.has_something(model.model, self._c.session.predict)
+            ):
+                for layer in self._order.made:  # empty, it would look as if there were no cells
+                    self._c.roster.take_back(layer)
             if complete:
                 self._last = (self._order, model) if is_cells(model, output) else None
             if complete and self._order.what != IMAGES:

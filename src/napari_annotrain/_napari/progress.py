@@ -18,6 +18,8 @@ class Progress:
     ----------
     done
         Whether all of it is done.
+    wrote
+        Whether any piece is there, so that there is something to go on from.
     failed
         Why it failed; empty where it did not.
     measuring
@@ -25,7 +27,7 @@ class Progress:
     """
 
     def __init__(self, what: str, left_out: list[str]) -> None:
-        self.what, self.done = what, False
+        self.what, self.done, self.wrote = what, False, False
         self.failed = self.measuring = ""
         self.reached: Advanced | None = None
         self._started = time.monotonic()
@@ -33,7 +35,7 @@ class Progress:
         self._before = 0  # where the bar stood when the first tile of this run was computed
         self._note = ""
         self._found: list[Found] = []
-        self._wrote = False  # any piece, so that there is something to go on from
+        self._written = 0  # where the bar stood when the last piece was written
         self._left_out = list(left_out)
 
     def take(self, event: Event) -> None:
@@ -49,7 +51,7 @@ class Progress:
                 self._advance(event)
             case Found():
                 self._found.append(event)
-                self._wrote = self._wrote or bool(event.regions)
+                self.wrote = self.wrote or bool(event.regions)
             case Note():
                 self._note = event.text
             case LeftOut():
@@ -65,7 +67,8 @@ class Progress:
         if self.reached is not None and self.reached.piece == event.piece:  # planes come later than their tiles
             event = replace(event, done=max(event.done, self.reached.done))
         self.reached = event
-        self._wrote = self._wrote or event.region is not None
+        if event.region is not None:
+            self.wrote, self._written = True, self.reached.done
 
     def bar(self) -> tuple[int, int]:
         """Position and end of the progress bar."""
@@ -110,7 +113,9 @@ class Progress:
         """One line about what came of it."""
         event = self.reached
         if stopped:
-            amount = f" ({event.done:,} of {event.total:,})" if event is not None else ""
+            if not self.wrote:
+                return "Cancelled before anything was finished."
+            amount = f" ({self._written} of {event.total:,})" if event is not None and self._written else ""
             return f"Cancelled: what was predicted{amount} stays.{self._goes_on()}{self._place()}"
         what = WORDS[self.what]
         if event is None and self._found and all(found.complete for found in self._found):
@@ -129,7 +134,7 @@ class Progress:
         return self.failed + self._goes_on()
 
     def _goes_on(self) -> str:
-        return " The same button goes on from there." if self._wrote and self.what != VIEW else ""
+        return " The same button goes on from there." if self.wrote and self.what != VIEW else ""
 
     def _place(self) -> str:
         places = [found.place for found in self._found if found.place is not None]

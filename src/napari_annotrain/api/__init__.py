@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_annotrain.api.evaluation import evaluate
     from napari_annotrain.api.piecewise import iter_prediction, measure_normalisation
     from napari_annotrain.api.prediction import check_seams, output_of, predict
-    from napari_annotrain.api.stored import find_stored, is_for_disk, type_stored
+    from napari_annotrain.api.stored import find_stored, is_for_disk, last_id_of, type_stored
     from napari_annotrain.api.streaming import iter_stream
     from napari_annotrain.api.training import base_models, iter_training, train
     from napari_annotrain.inference.planes import KeptPlanes
@@ -33,6 +33,7 @@ __all__ = [
     "iter_prediction",
     "iter_stream",
     "iter_training",
+    "last_id_of",
     "leave_a_core",
     "list_devices",
     "load_model",
@@ -51,7 +52,7 @@ _HOMES = {
     "api.piecewise": ("iter_prediction", "measure_normalisation"),
     "api.prediction": ("check_seams", "output_of", "predict"),
     "api.clusters": ("iter_on_cluster",),
-    "api.stored": ("find_stored", "is_for_disk", "type_stored"),
+    "api.stored": ("find_stored", "is_for_disk", "last_id_of", "type_stored"),
     "api.streaming": ("iter_stream",),
     "api.training": ("base_models", "iter_training", "train"),
     "inference.planes": ("KeptPlanes",),

@@ -60,11 +60,17 @@ def find_stored(model: Model, stack: Stack, spec: PredictSpec, folder: Path) -> 
     path = folder / f"{name}-{digest}.ome.zarr"
     if run_of(path) == run:
         tidy(path)
-        last_id = zarr.open_group(path, mode="r").attrs.get(LAST_ID, 0)
-        return Stored(path, run, complete=True, finished=Finished(last_id=int(str(last_id))))
+        return Stored(path, run, complete=True, finished=Finished(last_id=last_id_of(path)))
     if unfinished(path) is None:
         return Stored(path, run)
     return Stored(path, run, begun=True, finished=Record(place_of(path)).finished())
+
+
+def last_id_of(path: Path) -> int:
+    """Up to where ids of cells are taken in a result, complete or on its way; 0 where there is none."""
+    if run_of(path) is None:
+        return Record(place_of(path)).finished().last_id
+    return int(str(zarr.open_group(path, mode="r").attrs.get(LAST_ID, 0)))
 
 
 def is_for_disk(model: Model, stack: Stack, spec: PredictSpec) -> bool:

@@ -31,6 +31,8 @@ from napari_annotrain.specs import PredictSpec
 LEAST_CELL_PX = 16
 #: Side of the windows by which an image is known again.
 LOOK_PX = 32
+#: So many planes are looked at, and windows altogether at least.
+LOOK_PLANES, LOOK_WINDOWS = 64, 36
 #: What of a model's card decides what it makes of an image.
 DECISIVE = {"classes", "normalise", "training_range", "cell_diameter_px", "threshold", "min_size_px"}
 #: Where an OME-Zarr of ours says how it was made.
@@ -217,10 +219,14 @@ def ids_of(plane: Sequence[int]) -> int:
 
 
 def _likeness(stack: Stack) -> str:
-    """Know an image again: by windows of some of its planes."""
+    """Know an image again: by windows of its planes, all of them where they are not too many, each at another place."""
     found = hashlib.blake2b(fingerprint(stack).encode(), digest_size=8)
-    n_t, _, n_z, height, width = stack.shape
-    for t, z, y, x in product(*(spread(n, k) for n, k in ((n_t, 3), (n_z, 3), (height, 2), (width, 2)))):
+    _, _, n_z, height, width = stack.shape
+    planes = spread(stack.n_planes, LOOK_PLANES)
+    n_windows = -(-LOOK_WINDOWS // len(planes))
+    for i, (plane, _) in enumerate(product(planes, range(n_windows))):
+        t, z = divmod(plane, n_z)
+        y, x = (int((i + 1) * step % 1 * max(1, n - LOOK_PX)) for n, step in ((height, 0.755), (width, 0.570)))
         window = slice(z, z + 1), slice(y, min(y + LOOK_PX, height)), slice(x, min(x + LOOK_PX, width))
         found.update(np.ascontiguousarray(stack.read(t, window)).tobytes())
     return found.hexdigest()

@@ -233,10 +233,10 @@ def _compute(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Generator[Event 
         if by_plane is None:
             yield TileDone(_place(scores.t, scores.z, scores.write), results.of(values), done, total)
             continue
-        yield Computed(done, total)
         if (collected := by_plane.add(scores.write, values)) is not None:
             kept.keep(places[scores.t, scores.z], collected)
-            yield _Collected(scores.t, scores.z, collected, done, total)
+            yield _Collected(scores.t, scores.z, collected, done, total)  # first, so that no end comes between
+        yield Computed(done, total)
     if n_invalid:
         yield Note(_invalid_words(job.name, n_invalid))
 
