@@ -136,7 +136,9 @@ class TileDone(Event):
 
 @dataclass(frozen=True)
 class BlockDone(Event):
-    """A block of the result is final, and on the disk already: a worker of a cluster, or plane by plane in windows.
+    """A block of the result is final, and on the disk already.
+
+    A worker of a cluster has written it, or it is a large plane whose cells were told apart in windows.
 
     Attributes
     ----------

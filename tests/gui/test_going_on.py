@@ -176,6 +176,18 @@ def test_cancelled_before_anything_was_finished_nothing_is_left_and_it_says_so(o
     assert sorted(lab.network.tiles) == sorted(all_tiles())
 
 
+def test_a_quiet_run_that_gives_way_leaves_its_layer_to_the_next(open_window):
+    lab = open_window("cells")
+    lab.network.again(hold=1)
+    lab.click("live_check")
+    lab.wait(lambda: lab.network.holds)
+    lab.viewer.dims.set_current_step(0, 5)
+    lab.wait(lambda: lab.controller.lane._waiting is not None)
+    lab.network.release()
+    lab.wait(lambda: not lab.controller.lane.busy)
+    assert data(lab)[5].any()
+
+
 def all_tiles():
     return [(z, y, x) for z in range(8) for y in (0, 32, 64) for x in (0, 32)]
 

@@ -207,13 +207,8 @@ class PredictFlow(PredictSettings):
         try:
             self.close_sink()
             self.veils.end(self._order, complete)
-            if (
-                stopped
-                and not self._progress.wrote
-                and not self._order.has_something(model.model, self._c.session.predict)
-            ):
-                for layer in self._order.made:  # empty, it would look as if there were no cells
-                    self._c.roster.take_back(layer)
+            if asked and stopped and not self._progress.wrote:  # a quiet one gives way to one that takes its layer over
+                self._take_back_empty(model)
             if complete:
                 self._last = (self._order, model) if is_cells(model, output) else None
             if complete and self._order.what != IMAGES:
@@ -226,6 +221,12 @@ class PredictFlow(PredictSettings):
             self._c.refresh()
         if complete:
             self.look()
+
+    def _take_back_empty(self, model: Trained) -> None:
+        """Remove the layers that were made and are empty: they would look as if there were no cells."""
+        if not self._order.has_something(model.model, self._c.session.predict):
+            for layer in self._order.made:
+                self._c.roster.take_back(layer)
 
     def idle(self) -> None:
         """Give the buttons back."""

@@ -64,11 +64,11 @@ class Progress:
     def _advance(self, event: Advanced) -> None:
         if self.reached is None and any(found.regions for found in self._found):
             self._before = self._position(event, event.done - 1)
+        if event.region is not None:
+            self.wrote, self._written = True, event.done
         if self.reached is not None and self.reached.piece == event.piece:  # planes come later than their tiles
             event = replace(event, done=max(event.done, self.reached.done))
         self.reached = event
-        if event.region is not None:
-            self.wrote, self._written = True, self.reached.done
 
     def bar(self) -> tuple[int, int]:
         """Position and end of the progress bar."""

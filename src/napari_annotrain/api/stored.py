@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -35,8 +34,6 @@ class Stored:
     ----------
     path
         Where it lies when it is complete.
-    run
-        What it is made of (`under_way.identity`).
     complete
         Whether it is.
     begun
@@ -46,7 +43,6 @@ class Stored:
     """
 
     path: Path
-    run: Mapping[str, Any] = field(repr=False)
     complete: bool = False
     begun: bool = False
     finished: Finished = field(repr=False, default_factory=Finished)
@@ -60,10 +56,10 @@ def find_stored(model: Model, stack: Stack, spec: PredictSpec, folder: Path) -> 
     path = folder / f"{name}-{digest}.ome.zarr"
     if run_of(path) == run:
         tidy(path)
-        return Stored(path, run, complete=True, finished=Finished(last_id=last_id_of(path)))
+        return Stored(path, complete=True, finished=Finished(last_id=last_id_of(path)))
     if unfinished(path) is None:
-        return Stored(path, run)
-    return Stored(path, run, begun=True, finished=Record(place_of(path)).finished())
+        return Stored(path)
+    return Stored(path, begun=True, finished=Record(place_of(path)).finished())
 
 
 def last_id_of(path: Path) -> int:

@@ -1,7 +1,7 @@
 """Prediction from disk to disk: bounded memory, and what is finished is never computed again."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,11 +130,10 @@ def iter_stream(
             raise AnnotrainError(
                 f"An interrupted run left an unfinished {out}: resume it, or allow it to be overwritten."
             )
-        way = None
         if left is not None and resume and not (overwrite and left["run"] != run):
-            with suppress(AnnotrainError) if overwrite else nullcontext():  # what cannot be gone on with
-                way = go_on(left, run, model, stack, spec, out)
-        way = way or begin(run, model, stack, spec, out, overwrite, normalisation)
+            way = go_on(left, run, model, stack, spec, out)
+        else:
+            way = begin(run, model, stack, spec, out, overwrite, normalisation)
         try:
             yield Begun()
             with closing(_pieces(way, focus)) as events:

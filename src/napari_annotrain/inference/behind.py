@@ -11,6 +11,10 @@ def iter_behind(events: Iterable[Any], kind: Any, work: Callable[[Any], Any], na
 
     Parameters
     ----------
+    kind
+        A type of events, or a tuple of types.
+    work
+        Makes of such an event the one that is passed on.
     name
         Of the thread.
     """

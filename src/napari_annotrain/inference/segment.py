@@ -4,10 +4,8 @@ import dataclasses
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from napari_annotrain.data.normalise import Normalisation
@@ -141,14 +139,10 @@ class _Job:
 
         return of
 
-    def result_of(self, values: Values) -> npt.NDArray[Any]:
+    def plane_done(self, plane: "_Collected") -> TileDone:
         """The result of a plane, of what the network made of it."""
-        return self.results.of_plane(lambda part: self.scaled.back(values, part), self.scaled.shape)
-
-    def tell_apart(self, plane: "_Collected") -> TileDone:
-        """The result of a plane."""
-        place = _place(plane.t, plane.z, self.scaled.box)
-        return TileDone(place, self.result_of(plane.values), plane.done, plane.total)
+        result = self.results.of_plane(lambda part: self.scaled.back(plane.values, part), self.scaled.shape)
+        return TileDone(_place(plane.t, plane.z, self.scaled.box), result, plane.done, plane.total)
 
     def look(self) -> Look:
         """Where somebody looks, in pixels of what the network sees."""
@@ -184,7 +178,7 @@ def _predict(job: _Job, spec: PredictSpec, kept: KeptPlanes, write: Write | None
     """Cells are told apart, and results written, while the network sees what comes next."""
 
     def finish(found: _Collected | TileDone) -> Event:
-        event = job.tell_apart(found) if isinstance(found, _Collected) else found
+        event = job.plane_done(found) if isinstance(found, _Collected) else found
         if write is not None:
             write(event)
         return event
@@ -193,7 +187,7 @@ def _predict(job: _Job, spec: PredictSpec, kept: KeptPlanes, write: Write | None
         with closing(_compute(job, spec, kept)) as events:
             for event in events:
                 if isinstance(event, _Collected) and torch.get_num_threads() == 1:  # there is no core for it
-                    yield job.tell_apart(event)
+                    yield job.plane_done(event)
                 else:
                     yield event
 
@@ -245,7 +239,7 @@ def _finish(job: _Job, found: list[Values], write: Write | None) -> Iterator[Eve
     """Events of a prediction whose planes the network has seen before."""
     yield Started("prediction", len(found), None, "", "")
     for done, (place, values) in enumerate(zip(job.places, found, strict=True), 1):
-        event = job.tell_apart(_Collected(place.t, place.z, values, done, len(found)))
+        event = job.plane_done(_Collected(place.t, place.z, values, done, len(found)))
         if write is not None:
             write(event)
         yield event
