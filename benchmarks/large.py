@@ -25,6 +25,7 @@ from report import machine, table, write_part
 import napari_annotrain as at
 from napari_annotrain.data.ngff import new_store
 from napari_annotrain.data.synthetic import cells
+from napari_annotrain.inference.distributed import serving
 from napari_annotrain.net.device import autocast, choose_device, choose_precision, keep_freed_memory
 from napari_annotrain.net.fused import FusedUNet
 from napari_annotrain.net.model import Card, Model
@@ -46,13 +47,14 @@ print(1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read()
 #: One thread computes tiles for ten seconds; how many.
 BARE = """
 import time, torch
-from napari_annotrain.net.device import keep_freed_memory
+from napari_annotrain.net.device import choose_device, choose_precision, keep_freed_memory
 from napari_annotrain.net.fused import FusedUNet
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import PRESETS
 torch.set_num_threads(1)
 keep_freed_memory()
-network, image, n = FusedUNet(UNet(PRESETS["fast"].net).eval(), torch.bfloat16), torch.randn(1, 1, 704, 704), 0
+precision = choose_precision("auto", choose_device("cpu"))
+network, image, n = FusedUNet(UNet(PRESETS["fast"].net).eval(), precision), torch.randn(1, 1, 704, 704), 0
 with torch.inference_mode():
     for _ in range(3):
         network(image, margin=96)
@@ -167,15 +169,13 @@ def count(lines: Path) -> int:
 
 def workers(folder: Path, rounds: int = 3) -> str:
     """Two workers of one thread against one, start of the processes left out, beside two bare networks against one."""
-    from distributed import LocalCluster
-
     write_stack(folder / "half.zarr", 10, 2048)
     taken: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for n, mine in taken.items():
-            with LocalCluster(n_workers=n, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+            with serving(f"local:{n}") as address:
                 for name in ("10.zarr", "half.zarr"):  # the first one warms up
-                    how = {"output": "classes", "device": "cpu", "scheduler": cluster.scheduler_address}
+                    how = {"output": "classes", "device": "cpu", "scheduler": address}
                     out = folder / f"{n}-{name}"
                     one = seconds(
                         lambda i=folder / name, o=out, h=how: at.predict("cells-2d", i, out=o, overwrite=True, **h)

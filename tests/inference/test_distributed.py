@@ -53,6 +53,11 @@ def same_but_for_ids(one, other):
     return len(set(pairs[0])) == len(set(pairs[1])) == pairs.shape[1]
 
 
+def assert_same(one, other):
+    """Labels are equal; probabilities up to their last bits, which hang on the number of threads on some processors."""
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 if one.dtype.kind == "f" else 0)
+
+
 @pytest.mark.parametrize("output", ["classes", "probabilities"])
 @pytest.mark.parametrize("name", ["o.zarr", "o.tif"])
 def test_the_result_is_that_of_one_process(model, image, tmp_path, two, output, name):
@@ -68,7 +73,7 @@ def test_the_result_is_that_of_one_process(model, image, tmp_path, two, output, 
         **TILE,
     )
     stored = np.moveaxis(alone, 0, 1) if (output, name) == ("probabilities", "o.zarr") else alone
-    assert np.array_equal(found[...], stored)
+    assert_same(found[...], stored)
     assert [e.device for e in events if isinstance(e, Started)] == ["2 dask workers, 2 at once"]
     assert [p.name for p in tmp_path.iterdir()] == [name]
     done = [e.done for e in events if isinstance(e, BlockDone)]
@@ -243,5 +248,8 @@ def test_blocks_come_to_the_panel_as_tiles_do(model, image, tmp_path, two, outpu
     for event in api.iter_on_cluster(model, stack, spec=spec):
         if isinstance(event, TileDone):
             paste(found, axes, event.write, event.result)
-    assert same_but_for_ids(found, alone) if output == "cells" else np.array_equal(found, alone)
+    if output == "cells":
+        assert same_but_for_ids(found, alone)
+    else:
+        assert_same(found, alone)
     assert not list(tmp_path.iterdir())

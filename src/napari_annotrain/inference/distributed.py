@@ -30,6 +30,9 @@ from napari_annotrain.specs import PredictSpec
 AHEAD = 2
 #: Seconds to wait for a scheduler that should be there.
 PATIENCE_SECONDS = 15
+#: Of processes on this computer: each core that watches them is one that does not compute. As it comes, dask looks at
+#: every worker's call stack a hundred times a second, and at every event loop fifty times.
+LOCAL_CONFIG = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "500ms"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +192,7 @@ def serving(address: str) -> Iterator[str]:
     """
     check_address(address)
     try:
+        import dask
         from distributed import LocalCluster
     except ImportError:
         raise AnnotrainError(
@@ -198,13 +202,14 @@ def serving(address: str) -> Iterator[str]:
         yield address
         return
     try:
-        cluster = LocalCluster(
-            n_workers=int(address.removeprefix("local:")),
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,  # what goes wrong in a worker is told here, in a sentence
-        )
+        with dask.config.set(LOCAL_CONFIG):
+            cluster = LocalCluster(
+                n_workers=int(address.removeprefix("local:")),
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,  # what goes wrong in a worker is told here, in a sentence
+            )
     except RuntimeError as error:
         raise AnnotrainError(
             f"The processes of {address} could not be started: in a script, call predict below "
