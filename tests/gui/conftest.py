@@ -1,5 +1,6 @@
 """A fake engine, so that the window's logic is tested without torch, and a panel in a napari viewer."""
 
+import json
 import os
 import sys
 import threading
@@ -28,6 +29,14 @@ def no_thread_left():
     yield
     left = [t.name for t in threading.enumerate() if t.name.startswith("annotrain")]
     assert not left
+
+
+@pytest.fixture(autouse=True)
+def sessions(tmp_path_factory, monkeypatch):
+    """Where sessions of this test go by themselves."""
+    place = tmp_path_factory.mktemp("sessions")
+    monkeypatch.setenv("ANNOTRAIN_SESSIONS", str(place))
+    return place
 
 
 class FakeEngine:
@@ -59,6 +68,14 @@ class FakeEngine:
 
     def base_models(self):
         return ["cells-2d"]
+
+    def save_model(self, model, path):
+        path.write_text(json.dumps(vars(model.card)))
+
+    def load_model(self, path):
+        card = json.loads(path.read_text())
+        card["class_names"] = {int(value): name for value, name in card["class_names"].items()}
+        return SimpleNamespace(card=SimpleNamespace(**card))
 
     def release_memory(self):
         self.released += 1

@@ -15,6 +15,7 @@ from napari_annotrain._napari.roster import Roster
 from napari_annotrain._napari.run_events import Ready
 from napari_annotrain._napari.runs import warm_up
 from napari_annotrain._napari.seam_flow import SeamFlow
+from napari_annotrain._napari.session_flow import SessionFlow
 from napari_annotrain._napari.tally import Tally
 from napari_annotrain._napari.train_flow import TrainFlow
 from napari_annotrain._napari.view import unwrap
@@ -58,6 +59,7 @@ class Controller:
         self.predict = PredictFlow(self)
         self.seams = SeamFlow(self)
         self.borders = BorderFlow(self)
+        self.keeping = SessionFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None
         self._loading: Job | None = None
@@ -70,6 +72,7 @@ class Controller:
         self.detach()
         self.panel = panel
         viewer = self.roster.viewer
+        self.guarded(self.keeping.attach)()
         for emitter in present.layer_emitters(viewer):
             emitter.connect(self.refresh_layers)
         viewer.events.theme.connect(self._themed)
@@ -102,6 +105,7 @@ class Controller:
         if self.watch is not None:
             self.watch.close()
             self.watch = None
+        self.keeping.detach()
         for tally in self._tallies.values():
             tally.close()
         self._tallies.clear()
@@ -185,6 +189,7 @@ class Controller:
             self._tallies[labels] = Tally(labels, empty=labels in self.roster.blank)
             self.roster.blank.discard(labels)
             self._tallies[labels].counted.connect(self.refresh)
+            self._tallies[labels].touched.connect(self.guarded(self.keeping.begin))
         return self._tallies[labels]
 
     def refresh(self, event: Any = None) -> None:
@@ -205,6 +210,7 @@ class Controller:
             self.panel.set_status(what_next(facts))
         elif self.panel.status_label.text() != self.session.status:
             self.panel.set_status(self.session.status)
+        self.keeping.soon()
 
     def _themed(self, event: Any = None) -> None:
         if self.panel is not None:

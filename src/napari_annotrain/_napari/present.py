@@ -41,6 +41,11 @@ def connect(controller: "Controller", panel: Panel) -> None:
         panel.predict,
     )
     for signal, command in (
+        (panel.session.reopen_clicked, controller.keeping.reopen),
+        (panel.session.not_now_clicked, controller.keeping.decline),
+        (panel.session.open_clicked, controller.keeping.choose),
+        (panel.session.export_clicked, controller.keeping.export),
+        (panel.session.bring_back_clicked, controller.keeping.bring_back),
         (image.image_changed, controller.choose_image),
         (image.axes_edited, controller.set_axes),
         (image.training_ticked, controller.tick),

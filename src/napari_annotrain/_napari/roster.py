@@ -54,6 +54,10 @@ class Roster:
         """Axes of an image: what the user said, else what its layer suggests."""
         return self._axes.get(image) or layers.axes_of(image)
 
+    def said_axes(self, image: Image) -> str:
+        """What the user said of the axes; empty where nothing was said."""
+        return self._axes.get(image, "")
+
     def set_axes(self, image: Image, text: str) -> None:
         """Take the user's word for the axes; an `AnnotrainError` says why it cannot be."""
         shape = image.data[0].shape if image.multiscale else image.data.shape

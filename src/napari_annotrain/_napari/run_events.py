@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from napari_annotrain.data.border_map import BorderMap
 from napari_annotrain.events import Event, Region
@@ -14,6 +15,14 @@ class Ready(Event):
 
     devices: Sequence[tuple[str, str]]
     bases: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Opened(Event):
+    """A model of a session is read; which file it is of, and the model."""
+
+    file: str
+    model: Any
 
 
 @dataclass(frozen=True)

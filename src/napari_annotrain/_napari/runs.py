@@ -3,6 +3,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,19 @@ import numpy as np
 from napari_annotrain._napari import colours, engine
 from napari_annotrain._napari.one_image import one_image
 from napari_annotrain._napari.pieces import Piece
-from napari_annotrain._napari.run_events import Advanced, Found, LeftOut, Previewed, Ready, Weighed
+from napari_annotrain._napari.run_events import Advanced, Found, LeftOut, Opened, Previewed, Ready, Weighed
 from napari_annotrain._qt.job import sentence
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.border_map import border_map
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import BlockDone, Computed, Done, Event, Note, Region, Step, TileDone
+from napari_annotrain.session.export import export_session
+from napari_annotrain.session.writer import SessionWriter
 from napari_annotrain.specs import PredictSpec, Target, TrainSpec, WeightSpec
 
+#: Longest wait until all of a session is on the disk, before it is packed.
+EXPORT_SECONDS = 60.0
 log = logging.getLogger("napari_annotrain")
 #: A model, what it should predict, and how.
 Request = tuple[Any, Sequence[Piece], PredictSpec]
@@ -139,6 +144,23 @@ def _written(event: TileDone | BlockDone | Computed) -> Region | None:
         case BlockDone():
             return event.block
     return None
+
+
+def opening(models: Sequence[tuple[str, Path]]) -> Iterator[Event]:
+    """Read the models of a session; one whose file is not there was never written, as the process was killed."""
+    api = engine.load()
+    for file, path in models:
+        if path.exists():
+            yield Opened(file, api.load_model(path))
+    yield Done(None)
+
+
+def exporting(writer: SessionWriter, out: Path) -> Iterator[Event]:
+    """Pack a session, once all of it is on the disk."""
+    if not writer.wait(EXPORT_SECONDS):
+        raise AnnotrainError("The session cannot be written at the moment: make room on the disk, then export it.")
+    export_session(writer.folder, out, lambda path: engine.load().load_model(path).card.model_dump(mode="json"))
+    yield Done(out)
 
 
 def seam_check(model: Any, stack: Stack, spec: PredictSpec, t: int, z: int) -> Iterator[Event]:

@@ -28,7 +28,12 @@ class Tally(QObject):
     touched or held paint. A strip is some rows of one plane (the last two axes of the array).
     """
 
+    #: All that was due is counted, or a while has passed.
     counted = Signal()
+    #: A strip was looked at: which, its first row, its pixels (of the layer itself: copy what is kept).
+    seen = Signal(object, int, object)
+    #: For the first time since this began something was painted; it is not counted yet.
+    touched = Signal()
 
     def __init__(self, layer: Any, empty: bool = False) -> None:
         super().__init__()
@@ -37,6 +42,8 @@ class Tally(QObject):
         self._due: set[Strip] = set() if empty else set(self._all_strips())
         self._touched: set[Strip] = set()  # painted on, or found painted, at any time: redo may bring it back
         self._told = 0.0
+        self._empty = empty
+        self.changed = False  # whether anything was painted since this began
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._step)
@@ -62,6 +69,11 @@ class Tally(QObject):
         while self._due:
             self._count(self._due.pop())
         return self.counts()
+
+    def look_again(self) -> None:
+        """Count everything again, while nothing else happens."""
+        self._due = set(self._all_strips())
+        self._soon()
 
     def close(self) -> None:
         """Stop counting."""
@@ -89,19 +101,30 @@ class Tally(QObject):
             strips = set(product(*(range(int(a), int(b)) for a, b in planes), rows))
             self._touched |= strips
             self._due |= strips
-        self._timer.start(DEBOUNCE_MS)
+        self._soon()
+        self._touch()
+
+    def _touch(self) -> None:
+        if not self.changed:
+            self.changed = True
+            self.touched.emit()
 
     def _redrawn(self, event: Any = None) -> None:
         """Undo and redo redraw without saying what they changed."""
         few = prod(self._layer.data.shape[:-2]) <= FEW_PLANES
         self._due.update(self._all_strips() if few else self._touched)
-        self._timer.start(DEBOUNCE_MS)
+        self._soon()
 
     def _replaced(self, event: Any = None) -> None:
         self._strips.clear()
         self._touched.clear()
         self._due = set(self._all_strips())
-        self._timer.start(DEBOUNCE_MS)
+        self._soon()
+        self._touch()
+
+    def _soon(self) -> None:
+        if not self._timer.isActive():  # who paints without a pause is counted too
+            self._timer.start(DEBOUNCE_MS)
 
     def _step(self) -> None:
         until = time.monotonic() + MOST_SECONDS
@@ -117,9 +140,13 @@ class Tally(QObject):
         *plane, k = strip
         rows = slice(k * self._height, (k + 1) * self._height)
         values = np.asarray(self._layer.data[(*plane, rows)])
-        self._strips[strip] = _pixels_by_value(values)
-        if self._strips[strip]:
+        before, now = self._strips.get(strip, {} if self._empty else None), _pixels_by_value(values)
+        self._strips[strip] = now
+        self.seen.emit(strip, rows.start, values)
+        if now:
             self._touched.add(strip)
+        if before is not None and before != now:
+            self._touch()
 
 
 def _pixels_by_value(values: npt.NDArray[np.integer]) -> dict[int, int]:

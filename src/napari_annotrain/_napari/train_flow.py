@@ -115,6 +115,12 @@ class TrainFlow(TrainSettings):
         score = "" if self._score is None else f" · score {self._score:.2f}"
         self._c.panel.set_summary("Train", f"training · {duration(event.seconds)}{score}")
 
+    def count_from(self, name: str) -> None:
+        """Let the next model have a higher number than one of this name."""
+        *_, last = name.split()
+        if last.isdigit():
+            self._numbers = count(max(int(last) + 1, next(self._numbers)))
+
     def keep_best(self) -> bool:
         """Put the best model so far into the session; False when there is none."""
         model, self._model = self._model, None

@@ -57,6 +57,7 @@ def style(theme: Theme) -> str:
         "QPushButton {{ padding: 4px 6px; }}"
         "QComboBox {{ padding: 3px 2px 3px 6px; }} QComboBox::drop-down {{ width: 22px; }}"
         "QPushButton#train_button:enabled {{ background: {accent}; color: " + on_accent + "; font-weight: bold; }}"
+        "#offer_frame {{ border: 1px solid {accent}; border-radius: 3px; }}"
         "#status_frame {{ border: none; border-top: 1px solid {line}; }}"
         "QTableWidget {{ border: 1px solid {line}; gridline-color: transparent; }}"
         "QProgressBar {{ text-align: center; }}"

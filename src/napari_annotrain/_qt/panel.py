@@ -8,6 +8,7 @@ from napari_annotrain._qt.fold import Fold, WheelGuard
 from napari_annotrain._qt.image import ImageStep
 from napari_annotrain._qt.palette import Theme, style
 from napari_annotrain._qt.predict import PredictStep
+from napari_annotrain._qt.session import SessionRow
 from napari_annotrain._qt.train import TrainStep
 
 WIDTH, HEIGHT = 360, 760
@@ -25,6 +26,7 @@ class Panel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("annotrain_panel")
+        self.session = SessionRow()
         self.image = ImageStep()
         self.annotate = AnnotateStep()
         self.train = TrainStep()
@@ -49,6 +51,7 @@ class Panel(QWidget):
         column = QVBoxLayout(inner)
         column.setContentsMargins(3, 0, 3, 0)
         column.setSpacing(0)
+        column.addWidget(self.session)
         for fold in self.folds.values():
             column.addWidget(fold)
         column.addStretch(1)

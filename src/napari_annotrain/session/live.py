@@ -59,6 +59,9 @@ class Session(Evented):
         One sentence: what happens, or what to do next.
     """
 
+    #: What the session folder keeps of it; models go into files of their own.
+    KEPT: ClassVar[tuple[str, ...]] = ("target", "preset", "base", "train", "predict", "class_names")
+
     target: Target = "classes"
     preset: str = "fast"
     base: str = NOTHING

@@ -1,0 +1,148 @@
+"""Which images a session knows, and what of them is in the window."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import ReferenceType
+
+import numpy as np
+from napari.layers import Image, Labels, Shapes
+
+from napari_annotrain._napari import layers
+from napari_annotrain._napari.mirror import Mirror
+from napari_annotrain._napari.roster import Roster
+from napari_annotrain.data.validation import fingerprint
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.session.state import DrawnRegion, ImageState
+
+
+@dataclass
+class KeptImage:
+    """An image of the session, with one of its annotations.
+
+    Attributes
+    ----------
+    state
+        As it is in the session folder, or will be.
+    image
+        Its layer; dead or None while it is not in the window.
+    mirror
+        Of the annotation; None where it is not shown, or there is none.
+    """
+
+    state: ImageState
+    image: ReferenceType[Image] | None = None
+    mirror: Mirror | None = None
+
+    def layer(self, viewer: Any) -> Image | None:
+        """Its layer, where that is in the window."""
+        found = self.image() if self.image is not None else None
+        return found if found is not None and found in viewer.layers else None
+
+    def now(self, roster: Roster, ticked: bool) -> ImageState:
+        """The state that the window shows; what has left the window stays as it was."""
+        layer, labels = self.layer(roster.viewer), self.mirror.layer if self.mirror is not None else None
+        if layer is None:
+            return self.state if labels is None else self.state.model_copy(update={"annotation": labels.name})
+        update: dict[str, Any] = {"name": layer.name, "axes": roster.said_axes(layer), "trained_on": ticked}
+        if labels is not None:
+            update["put_away"] = labels not in roster.viewer.layers
+            update["current"] = roster.annotation(layer) is labels
+            update["annotation"] = labels.name
+        regions = roster.regions(layer)
+        if regions is not None:
+            update["regions"] = drawn(regions, roster.annotation(layer))
+        return self.state.model_copy(update=update)
+
+
+def describe(image: Image, roster: Roster) -> ImageState:
+    """Where an image came from, and how it is known again."""
+    source = image.source
+    mark = ""
+    with suppress(AnnotrainError, OSError):  # an image that cannot be read is known by its name and size
+        mark = fingerprint(roster.stack(image))
+    return ImageState(
+        name=image.name,
+        path=str(Path(source.path).absolute()) if source.path else "",
+        reader=source.reader_plugin or "",
+        sample=tuple(source.sample or ()),
+        shape=_shape(image),
+        fingerprint=mark,
+    )
+
+
+def matching(state: ImageState, images: list[Image], roster: Roster) -> Image | None:
+    """The image in the window that this is; None where it is not there."""
+    for image in images:
+        if _shape(image) == state.shape and describe(image, roster).fingerprint == state.fingerprint:
+            return image
+    return None
+
+
+def open_image(state: ImageState, viewer: Any) -> list[Any]:
+    """Open an image from where it came; the new layers.
+
+    Raises
+    ------
+    AnnotrainError
+        It is no longer there, or it did not come from a file.
+    """
+    if state.path and not Path(state.path).exists():
+        raise AnnotrainError(f"{state.name} is no longer at {state.path}: open it from where it is now.")
+    if not state.path and not state.sample:
+        raise AnnotrainError(f"{state.name} did not come from a file: open it again in the way it was made.")
+    before = list(viewer.layers)
+    try:
+        if state.sample:
+            viewer.open_sample(*state.sample)
+        else:
+            viewer.open(state.path, plugin=state.reader or None)
+    except Exception as error:  # each reader has its own way to refuse
+        raise AnnotrainError(f"{state.name} cannot be opened ({error}): open it from where it is now.") from error
+    return [layer for layer in viewer.layers if layer not in before]
+
+
+def drawn(shapes: Shapes | None, labels: Labels | None) -> tuple[DrawnRegion, ...]:
+    """Complete regions in pixels of the annotation."""
+    if shapes is None:
+        return ()
+    to = labels.world_to_data if labels is not None and labels.ndim == shapes.ndim else shapes.world_to_data
+    return tuple(
+        DrawnRegion(
+            kind=str(kind),
+            corners=tuple(tuple(float(v) for v in to(shapes.data_to_world(corner))) for corner in corners),
+        )
+        for corners, kind in zip(shapes.data, shapes.shape_type, strict=True)
+    )
+
+
+def draw(regions: tuple[DrawnRegion, ...], shapes: Shapes) -> None:
+    """Draw complete regions again, where they are not drawn."""
+    there = set(drawn(shapes, None))
+    for region in regions:
+        if region not in there:
+            shapes.add(np.array(region.corners), shape_type=region.kind)
+
+
+def annotation_layer(image: Image, roster: Roster, name: str, values: Any) -> Labels:
+    """A labels layer over an image with what was painted before.
+
+    Raises
+    ------
+    AnnotrainError
+        It does not lie over the image as its axes are now.
+    """
+    axes = roster.axes(image)
+    if tuple(values.shape) != layers.label_shape(image, axes):
+        raise AnnotrainError(f"What was painted on {image.name} has another size than it: open the image of that work.")
+    return Labels(values, name=name, opacity=0.65, **layers.placement(image, axes))
+
+
+def known_by(image: Image) -> tuple[str, str, tuple[int, ...]]:
+    """Name, path and shape of an image that is open."""
+    return image.name, str(Path(image.source.path).absolute()) if image.source.path else "", _shape(image)
+
+
+def _shape(image: Image) -> tuple[int, ...]:
+    return tuple(int(n) for n in (image.data[0] if image.multiscale else image.data).shape)

@@ -1,0 +1,75 @@
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qtpy.QtCore import QObject
+
+from napari_annotrain._napari.tally import Strip, Tally
+from napari_annotrain.session.sheet import Rows
+
+
+class Mirror(QObject):
+    """Sends what changes in a labels layer to its sheet on the disk, strip by strip, as the tally comes by.
+
+    Strips that one stroke changed are sent together; those that are as they were are not sent, so that an undo on a
+    large annotation, which does not say what it changes, costs a look at it and no writing.
+
+    Parameters
+    ----------
+    sheet
+        Name of the sheet in the session.
+    on_disk
+        The sheet as it is when this begins.
+    put
+        Takes what changed.
+    """
+
+    def __init__(
+        self, layer: Any, tally: Tally, sheet: str, on_disk: Any, put: Callable[[Iterable[Rows]], None]
+    ) -> None:
+        super().__init__()
+        self.layer, self.sheet = layer, sheet
+        self.shape, self.dtype = on_disk.shape, on_disk.dtype
+        self._tally, self._on_disk, self._put = tally, on_disk, put
+        self._sent: dict[Strip, int] = {}  # a hash of what the disk holds, or will hold by what was sent
+        self._changed: dict[Strip, Rows] = {}
+        tally.seen.connect(self._seen)
+        tally.counted.connect(self.send)
+
+    def fits(self) -> bool:
+        """Whether the layer still holds an array like the sheet."""
+        return bool(tuple(self.layer.data.shape) == self.shape and self.layer.data.dtype == self.dtype)
+
+    def finish(self) -> None:
+        """Send all that changed, now."""
+        if self.fits():
+            self._tally.count_now()
+        self.send()
+
+    def send(self) -> None:
+        """Send what was seen to have changed."""
+        if self._changed:
+            changed, self._changed = list(self._changed.values()), {}
+            self._put(changed)
+
+    def close(self) -> None:
+        """Follow the layer no longer."""
+        self._tally.seen.disconnect(self._seen)
+        self._tally.counted.disconnect(self.send)
+
+    def _seen(self, strip: Strip, top: int, values: npt.NDArray[Any]) -> None:
+        if not self.fits():
+            return
+        *plane, _ = strip
+        if strip not in self._sent:
+            self._sent[strip] = _hash(self._on_disk[(*plane, slice(top, top + len(values)))])
+        now = _hash(values)
+        if now != self._sent[strip]:
+            self._sent[strip] = now
+            self._changed[strip] = Rows(self.sheet, tuple(plane), top, np.array(values))
+
+
+def _hash(values: npt.NDArray[Any]) -> int:
+    """Tells pixels apart without keeping them."""
+    return hash(np.ascontiguousarray(values).tobytes()) if values.any() else 0

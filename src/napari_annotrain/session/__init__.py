@@ -1,0 +1,33 @@
+"""One viewer's work: in memory while a window is open (`live`), and on the disk, so that nothing is lost (`folder`)."""
+
+from napari_annotrain.session.live import (
+    LAST_MODEL,
+    MOST_MODELS,
+    NOTHING,
+    Activity,
+    Evented,
+    Facts,
+    Session,
+    Trained,
+    what_next,
+    what_of_weights,
+    why_not_predict,
+    why_not_train,
+    why_not_weigh,
+)
+
+__all__ = [
+    "LAST_MODEL",
+    "MOST_MODELS",
+    "NOTHING",
+    "Activity",
+    "Evented",
+    "Facts",
+    "Session",
+    "Trained",
+    "what_next",
+    "what_of_weights",
+    "why_not_predict",
+    "why_not_train",
+    "why_not_weigh",
+]

@@ -1,0 +1,128 @@
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.session.folder import SessionFolder
+from napari_annotrain.session.sheet import Rows
+from napari_annotrain.session.state import SessionState
+
+log = logging.getLogger("napari_annotrain")
+#: With more bytes of strokes waiting for the disk, `SessionWriter.full` asks to wait.
+MOST_WAITING = 256_000_000
+#: After a refusal (a full disk) it is tried again so soon.
+AGAIN_SECONDS = 2.0
+
+
+class SessionWriter:
+    """A thread that writes a session, so that nobody waits for the disk; what is refused is kept and tried again.
+
+    Of rows that change again while they wait only the latest are written, so that what waits is never more than what is
+    painted.
+
+    Parameters
+    ----------
+    folder
+        Open; `close` closes it.
+    told
+        Called in that thread with a sentence whenever writing fails, and with "" when it works again.
+    """
+
+    def __init__(self, folder: SessionFolder, told: Callable[[str], None]) -> None:
+        self.folder, self._told = folder, told
+        self._rows: dict[tuple[str, tuple[int, ...], int], Rows] = {}
+        self._state: SessionState | None = None
+        self._models: deque[tuple[str, Callable[[Path], object]]] = deque()
+        self._change = threading.Condition()
+        self._ending = self._working = self._refused = False
+        self._thread = threading.Thread(target=self._work, name="annotrain-saving", daemon=True)
+        self._thread.start()
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits for the disk that more should wait outside."""
+        with self._change:
+            return sum(rows.values.nbytes for rows in self._rows.values()) > MOST_WAITING
+
+    def put(self, batch: Iterable[Rows]) -> None:
+        """Write rows that changed together; their values must not change any more."""
+        with self._change:
+            for rows in batch:
+                self._rows[rows.sheet, rows.plane, rows.top] = rows
+            self._change.notify_all()
+
+    def save(self, state: SessionState) -> None:
+        """Write everything else; only the latest counts."""
+        with self._change:
+            self._state = state
+            self._change.notify_all()
+
+    def add_model(self, file: str, save: Callable[[Path], object]) -> None:
+        """Let a model be written, before any state that names its file."""
+        with self._change:
+            self._models.append((file, save))
+            self._change.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all is on the disk; False where that did not come within so many seconds."""
+        with self._change:
+            return self._change.wait_for(lambda: not (self._waits or self._working), seconds)
+
+    def close(self, seconds: float) -> bool:
+        """Write what waits, then close the folder; False where something could not be written."""
+        with self._change:
+            self._ending = True
+            self._change.notify_all()
+        self._thread.join(seconds)
+        ended = not self._thread.is_alive()
+        if ended:
+            self.folder.close()
+        return ended and not self._waits
+
+    @property
+    def _waits(self) -> bool:
+        return bool(self._rows or self._state or self._models)
+
+    def _work(self) -> None:
+        while True:
+            with self._change:
+                self._working = False
+                self._change.notify_all()
+                if self._refused and not self._ending:
+                    self._change.wait(AGAIN_SECONDS)
+                self._change.wait_for(lambda: self._waits or self._ending)
+                if not self._waits or (self._ending and self._refused):
+                    return
+                self._working = True
+            try:
+                self._write()
+            except Exception as error:  # a thread that dies silently would lose all that follows
+                if not isinstance(error, AnnotrainError):
+                    log.error("A session could not be written.", exc_info=error)
+                again = self._refused
+                self._refused = True
+                if not again:
+                    self._told(f"{str(error).rstrip('.')}; what you do is kept in memory and written when that works.")
+            else:
+                if self._refused:
+                    self._refused = False
+                    self._told("")
+
+    def _write(self) -> None:
+        """Models first, which the state names, then the state, which names the annotations that the rows are of."""
+        with self._change:
+            state, rows, models = self._state, dict(self._rows), list(self._models)
+        for model in models:
+            self.folder.add_model(*model)
+            with self._change:
+                self._models.remove(model)
+        if state is not None:
+            self.folder.save(state)
+            with self._change:
+                self._state = None if self._state is state else self._state
+        if rows:
+            self.folder.write(list(rows.values()))
+            with self._change:
+                self._rows = {key: now for key, now in self._rows.items() if now is not rows.get(key)}

@@ -1,0 +1,288 @@
+"""Nothing is lost: what is done in a window is on the disk, and comes back in another one."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtWidgets import QFileDialog
+
+from napari_annotrain.session.folder import SessionFolder
+from napari_annotrain.session.listing import find_sessions
+from napari_annotrain.session.state import read_state
+
+pytestmark = pytest.mark.gui
+
+SHAPE = (4, 40, 60)
+
+
+@pytest.fixture
+def image_file(tmp_path):
+    path = tmp_path / "cells.tif"
+    tifffile.imwrite(path, np.random.default_rng(0).integers(0, 200, SHAPE, dtype=np.uint8), photometric="minisblack")
+    return path
+
+
+@pytest.fixture
+def lab(person, fake, image_file):
+    made = person()
+    made.viewer.open(image_file)
+    made.fake = fake
+    return made.open_panel()
+
+
+def stroke(lab, value=2, z=0, rows=slice(3, 9)):
+    """Paint as a stroke does: one event, one step of undo."""
+    layer = lab.controller.annotation
+    z, y, x = (a.ravel() for a in np.mgrid[z : z + 1, rows, 5:20])
+    layer.data_setitem((z, y, x), value)
+    return layer
+
+
+def on_disk(lab, sessions):
+    """The only session there, as a process that opens it now would see it (strokes, state)."""
+    (path,) = (p for p in sessions.iterdir())
+    lab.wait(lambda: lab.controller.keeping._writer is not None)
+    folder = lab.controller.keeping._writer.folder
+    state = read_state(path)
+    return state, [np.array(folder.read_sheet(one.sheet)) for one in state.images if one.sheet]
+
+
+def kept(lab, sessions, condition):
+    """Wait until what is on the disk is as said."""
+
+    def is_so():
+        if not any((p / "session.json").exists() for p in sessions.iterdir()):
+            return False
+        state, sheets = on_disk(lab, sessions)
+        return condition(state, sheets)
+
+    lab.wait(is_so)
+
+
+def reopened(person, lab, *images):
+    """Close the window, open another one with these images, and go on with what is offered."""
+    lab.viewer.close()
+    other = person()
+    for image in images:
+        other.viewer.open(image)
+    other.open_panel()
+    other.wait(lambda: not other.find("offer_frame").isHidden())
+    other.click("reopen_button")
+    return other
+
+
+def test_opening_an_image_begins_nothing_and_a_stroke_does(lab, sessions):
+    lab.click("new_annotation_button")
+    lab.qtbot.wait(400)
+    assert not list(sessions.iterdir())
+    layer = stroke(lab)
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and np.array_equal(sheets[0], layer.data))
+    assert "Saved as you work" in lab.find("session_label").full_text()
+    assert lab.enabled("export_session_button")
+
+
+def test_undo_and_redo_are_on_the_disk_too(lab, sessions):
+    lab.click("new_annotation_button")
+    stroke(lab)
+    layer = stroke(lab, value=3, z=2)
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and bool((sheets[0] == 3).any()))
+    layer.undo()
+    kept(lab, sessions, lambda state, sheets: not (sheets[0] == 3).any() and (sheets[0] == 2).any())
+    layer.redo()
+    kept(lab, sessions, lambda state, sheets: (sheets[0] == 3).sum() == 6 * 15)
+
+
+def test_another_window_goes_on_where_this_one_was_closed(lab, person, image_file, sessions):
+    lab.controller.paint.set_target("classes")
+    lab.click("new_annotation_button")
+    stroke(lab, value=1)
+    painted = stroke(lab, value=2, z=3).data.copy()
+    lab.controller.paint.rename_class(2, "nucleus")
+    regions = lab.controller.roster.new_regions(lab.controller.image)
+    corners = np.array([[1, 2, 3], [1, 2, 30], [1, 20, 30], [1, 20, 3]], float)
+    regions.add(corners, shape_type="rectangle")
+    lab.train()
+    lab.train()
+    assert [one.name for one in lab.controller.session.models] == ["model 1", "model 2"]
+    other = reopened(person, lab, image_file)
+    controller = other.controller
+    assert np.array_equal(controller.annotation.data, painted)
+    assert controller.session.class_names[1] == "nucleus"
+    assert np.allclose(controller.roster.regions(controller.image).data[0], corners)
+    other.wait(lambda: len(controller.session.models) == 2)
+    assert controller.session.model.name == "model 2"
+    assert controller.session.model.score == lab.controller.session.model.score
+    assert "Opened the work of" in other.status
+    assert len(list(sessions.iterdir())) == 1
+    other.train()
+    assert controller.session.model.name == "model 3"
+
+
+def test_with_nothing_open_the_image_comes_back_too(lab, person, sessions):
+    lab.click("new_annotation_button")
+    painted = stroke(lab).data.copy()
+    other = reopened(person, lab)
+    assert [layer.name for layer in other.viewer.layers] == ["cells", "cells annotation"]
+    assert np.array_equal(other.viewer.layers[1].data, painted)
+
+
+def test_strokes_after_reopening_go_to_the_same_session(lab, person, image_file, sessions):
+    lab.click("new_annotation_button")
+    stroke(lab)
+    other = reopened(person, lab, image_file)
+    layer = stroke(other, value=7, z=1)
+    kept(other, sessions, lambda state, sheets: np.array_equal(sheets[0], layer.data))
+    assert (layer.data == 2).any()
+
+
+def test_an_image_that_is_gone_is_said_and_its_paint_kept(lab, person, image_file, sessions):
+    lab.click("new_annotation_button")
+    stroke(lab)
+    lab.viewer.close()
+    image_file.rename(image_file.with_name("moved.tif"))
+    other = person().open_panel()
+    other.wait(lambda: not other.find("offer_frame").isHidden())
+    other.click("reopen_button")
+    assert "is no longer at" in other.status
+    assert "open it from where it is now" in other.status
+    other.viewer.close()
+    (found,) = find_sessions()
+    folder = SessionFolder.open(found.path)
+    assert folder.read_sheet(folder.state.images[0].sheet).any()
+    folder.close()
+
+
+def test_a_removed_annotation_is_brought_back_with_every_stroke(lab, sessions):
+    lab.click("new_annotation_button")
+    painted = stroke(lab).data.copy()
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and bool(sheets[0].any()))
+    assert lab.find("bring_back_button").isHidden()
+    lab.viewer.layers.remove("cells annotation")
+    lab.wait(lambda: not lab.find("bring_back_button").isHidden())
+    lab.click("bring_back_button")
+    assert np.array_equal(lab.viewer.layers["cells annotation"].data, painted)
+    lab.wait(lambda: lab.find("bring_back_button").isHidden())
+    layer = stroke(lab, value=5, z=1)
+    kept(lab, sessions, lambda state, sheets: any(np.array_equal(one, layer.data) for one in sheets))
+
+
+def test_a_new_layer_after_a_removed_one_does_not_take_its_place(lab, sessions):
+    lab.click("new_annotation_button")
+    stroke(lab)
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and bool(sheets[0].any()))
+    lab.viewer.layers.remove("cells annotation")
+    lab.click("new_annotation_button")
+    layer = stroke(lab, value=4, z=2)
+    kept(lab, sessions, lambda state, sheets: len(sheets) == 2 and np.array_equal(sheets[1], layer.data))
+    state, sheets = on_disk(lab, sessions)
+    assert (sheets[0] == 2).any()
+    assert [one.put_away for one in state.images] == [True, False]
+
+
+def test_renaming_layers_loses_nothing(lab, person, image_file, sessions):
+    lab.click("new_annotation_button")
+    layer = stroke(lab)
+    layer.name = "my strokes"
+    painted = stroke(lab, value=3, z=1).data.copy()
+    other = reopened(person, lab, image_file)
+    assert np.array_equal(other.viewer.layers["my strokes"].data, painted)
+    assert other.controller.annotation is other.viewer.layers["my strokes"]
+
+
+def test_a_session_that_is_open_is_refused_elsewhere_and_not_offered(lab, person, image_file, sessions, monkeypatch):
+    lab.click("new_annotation_button")
+    layer = stroke(lab)
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and bool(sheets[0].any()))
+    (path,) = sessions.iterdir()
+    second = person()
+    second.viewer.open(image_file)
+    second.open_panel()
+    second.qtbot.wait(400)
+    assert second.find("offer_frame").isHidden()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *rest: str(path))
+    second.click("open_session_button")
+    assert "is open in another window" in second.status
+    assert (layer.data == 2).any()
+
+
+def test_not_now_offers_no_more_and_leaves_the_work(lab, person, image_file, sessions):
+    lab.click("new_annotation_button")
+    stroke(lab)
+    lab.viewer.close()
+    other = person()
+    other.viewer.open(image_file)
+    other.open_panel()
+    other.wait(lambda: not other.find("offer_frame").isHidden())
+    assert "1 annotation" in other.find("offer_label").text()
+    other.click("not_now_button")
+    other.wait(lambda: other.find("offer_frame").isHidden())
+    assert len(find_sessions()) == 1
+
+
+def test_what_is_painted_while_the_panel_is_closed_is_kept_when_it_comes_back(lab, sessions):
+    lab.click("new_annotation_button")
+    stroke(lab)
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and bool(sheets[0].any()))
+    layer = lab.controller.annotation
+    lab.viewer.window.remove_dock_widget(lab.dock)
+    layer.data_setitem((np.array([1, 1]), np.array([30, 30]), np.array([1, 2])), 9)
+    lab.open_panel()
+    kept(lab, sessions, lambda state, sheets: np.array_equal(sheets[0], layer.data))
+    assert len(list(sessions.iterdir())) == 1
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(lab, sessions, monkeypatch):
+    lab.click("new_annotation_button")
+    stroke(lab)
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and bool(sheets[0].any()))
+    monkeypatch.setattr("napari_annotrain.session.writer.AGAIN_SECONDS", 0.05)
+    add = SessionFolder.write
+
+    def full(self, batch):
+        from napari_annotrain.data.places import refusing
+
+        with refusing(self.path):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SessionFolder, "write", full)
+    layer = stroke(lab, value=6, z=3)
+    lab.wait(lambda: "No space left" in lab.status)
+    assert "kept in memory" in lab.find("session_label").full_text()
+    monkeypatch.setattr(SessionFolder, "write", add)
+    kept(lab, sessions, lambda state, sheets: np.array_equal(sheets[0], layer.data))
+    lab.wait(lambda: "Saved as you work" in lab.find("session_label").full_text())
+
+
+def test_export_packs_everything_with_a_paragraph_for_the_methods(lab, sessions, tmp_path, monkeypatch):
+    import zipfile
+
+    lab.click("new_annotation_button")
+    stroke(lab, value=1)
+    painted = stroke(lab, value=2, z=2).data.copy()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *rest: (str(tmp_path / "all.zip"), ""))
+    monkeypatch.setattr(
+        type(lab.fake), "load_model", lambda self, path: _Carded(json.loads(path.read_text())), raising=True
+    )
+    lab.train()
+    lab.click("export_session_button")
+    lab.wait(lambda: "Wrote all.zip" in lab.status)
+    with zipfile.ZipFile(tmp_path / "all.zip") as packed:
+        names = packed.namelist()
+        assert {"session.json", "methods.txt", "scores.json", "versions.json"} <= set(names)
+        (tif,) = (name for name in names if name.startswith("annotations/"))
+        packed.extract(tif, tmp_path)
+        assert np.array_equal(tifffile.imread(tmp_path / tif), painted)
+        assert "U-Net" in packed.read("methods.txt").decode()
+        assert any(name.startswith("models/") for name in names)
+
+
+class _Carded:
+    """A model whose card can be told as JSON."""
+
+    def __init__(self, card):
+        self.card = self
+        self._card = card
+
+    def model_dump(self, mode):
+        return self._card
