@@ -40,6 +40,7 @@ class Tally(QObject):
         self._layer = layer
         self._strips: dict[Strip, dict[int, int]] = {}
         self._due: set[Strip] = set() if empty else set(self._all_strips())
+        self._painted_on: set[Strip] = set()  # of those that are due, known to be changed: they come first
         self._touched: set[Strip] = set()  # painted on, or found painted, at any time: redo may bring it back
         self._told = 0.0
         self._empty = empty
@@ -67,7 +68,7 @@ class Tally(QObject):
     def count_now(self) -> dict[int, int]:
         """Count everything that is due before answering."""
         while self._due:
-            self._count(self._due.pop())
+            self._count(self._next())
         return self.counts()
 
     def look_again(self) -> None:
@@ -101,6 +102,7 @@ class Tally(QObject):
             strips = set(product(*(range(int(a), int(b)) for a, b in planes), rows))
             self._touched |= strips
             self._due |= strips
+            self._painted_on |= strips
         self._soon()
         self._touch()
 
@@ -118,6 +120,7 @@ class Tally(QObject):
     def _replaced(self, event: Any = None) -> None:
         self._strips.clear()
         self._touched.clear()
+        self._painted_on.clear()
         self._due = set(self._all_strips())
         self._soon()
         self._touch()
@@ -127,14 +130,19 @@ class Tally(QObject):
             self._timer.start(DEBOUNCE_MS)
 
     def _step(self) -> None:
-        until = time.monotonic() + MOST_SECONDS
+        until, painted = time.monotonic() + MOST_SECONDS, bool(self._painted_on)
         while self._due and time.monotonic() < until:
-            self._count(self._due.pop())
+            self._count(self._next())
         if self._due:
             self._timer.start(0)
-        if not self._due or until > self._told + TELL_SECONDS:
+        if not self._due or (painted and not self._painted_on) or until > self._told + TELL_SECONDS:
             self._told = until
             self.counted.emit()
+
+    def _next(self) -> Strip:
+        strip = self._painted_on.pop() if self._painted_on else next(iter(self._due))
+        self._due.discard(strip)
+        return strip
 
     def _count(self, strip: Strip) -> None:
         *plane, k = strip
