@@ -151,6 +151,12 @@ def test_an_image_that_is_gone_is_said_and_its_paint_kept(lab, person, image_fil
     folder = SessionFolder.open(found.path)
     assert folder.read_sheet(folder.state.images[0].sheet).any()
     folder.close()
+    third = person()
+    third.viewer.open(image_file.with_name("moved.tif"))
+    third.open_panel()
+    third.wait(lambda: not third.find("offer_frame").isHidden())
+    third.click("reopen_button")
+    assert third.controller.annotation.data.any()
 
 
 def test_a_removed_annotation_is_brought_back_with_every_stroke(lab, sessions):

@@ -14,6 +14,7 @@ from napari_annotrain._napari.mirror import Mirror
 from napari_annotrain._napari.roster import Roster
 from napari_annotrain.data.validation import fingerprint
 from napari_annotrain.errors import AnnotrainError
+from napari_annotrain.session.listing import is_same
 from napari_annotrain.session.state import DrawnRegion, ImageState
 
 
@@ -74,10 +75,7 @@ def describe(image: Image, roster: Roster) -> ImageState:
 
 def matching(state: ImageState, images: list[Image], roster: Roster) -> Image | None:
     """The image in the window that this is; None where it is not there."""
-    for image in images:
-        if _shape(image) == state.shape and describe(image, roster).fingerprint == state.fingerprint:
-            return image
-    return None
+    return next((image for image in images if is_same(state, describe(image, roster))), None)
 
 
 def open_image(state: ImageState, viewer: Any) -> list[Any]:
@@ -137,11 +135,6 @@ def annotation_layer(image: Image, roster: Roster, name: str, values: Any) -> La
     if tuple(values.shape) != layers.label_shape(image, axes):
         raise AnnotrainError(f"What was painted on {image.name} has another size than it: open the image of that work.")
     return Labels(values, name=name, opacity=0.65, **layers.placement(image, axes))
-
-
-def known_by(image: Image) -> tuple[str, str, tuple[int, ...]]:
-    """Name, path and shape of an image that is open."""
-    return image.name, str(Path(image.source.path).absolute()) if image.source.path else "", _shape(image)
 
 
 def _shape(image: Image) -> tuple[int, ...]:

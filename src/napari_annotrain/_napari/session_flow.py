@@ -15,7 +15,7 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Failed
 from napari_annotrain.session import Trained
 from napari_annotrain.session.folder import SessionFolder
-from napari_annotrain.session.listing import Found, automatic_folder, find_sessions, is_of
+from napari_annotrain.session.listing import Found, automatic_folder, find_sessions, is_same
 from napari_annotrain.session.state import SessionState, restore_settings
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ class SessionFlow(SessionKeeping):
         images = self._c.roster.images()
         if not images and len(self._c.roster.viewer.layers):
             return None
-        here = [kept_images.known_by(image) for image in images]
-        if self._sought == (here, self._declined):
+        if self._sought == ([id(image) for image in images], self._declined):
             return self._offered
-        self._sought = here, set(self._declined)
+        self._sought = [id(image) for image in images], set(self._declined)
+        here = [kept_images.describe(image, self._c.roster) for image in images]
         for found in find_sessions():
-            same = any(is_of(state, *one) for state in found.state.images for one in here)
+            same = any(is_same(state, one) for state in found.state.images for one in here)
             if found.path not in self._declined and (same or not images):
                 return found
         return None

@@ -59,9 +59,13 @@ def find_sessions() -> list[Found]:
     return sorted(found, key=lambda one: one.state.changed, reverse=True)
 
 
-def is_of(image: ImageState, name: str, path: str, shape: tuple[int, ...]) -> bool:
-    """Whether an image that is open may be this one; its fingerprint, which must be read, tells for sure."""
-    return image.shape == shape and (image.name == name or (bool(path) and image.path == path))
+def is_same(one: ImageState, other: ImageState) -> bool:
+    """Whether two images are the same: by their pixels where those could be read, else by name or place."""
+    if one.shape != other.shape:
+        return False
+    if one.fingerprint and other.fingerprint:
+        return one.fingerprint == other.fingerprint
+    return one.name == other.name or (bool(one.path) and one.path == other.path)
 
 
 def _is_open(path: Path) -> bool:
