@@ -15,6 +15,9 @@ from napari_annotrain import cli
 from napari_annotrain.data.strokes import strokes
 from napari_annotrain.data.synthetic import cells
 from napari_annotrain.data.writing import write_array
+from napari_annotrain.session.folder import SessionFolder
+from napari_annotrain.session.listing import ELSEWHERE
+from napari_annotrain.session.state import ImageState, SessionState
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -51,6 +54,10 @@ def data_folder(tmp_path, monkeypatch):
     write_array(tmp_path / "nuclei.tif", image, "YX")
     write_array(tmp_path / "stack.zarr", np.stack([image, image]), "ZYX")
     write_array(tmp_path / "truth.tif", np.stack([truth, truth]), "ZYX")
+    folder = SessionFolder.create(tmp_path / "my-session")
+    folder.save(SessionState(images=(ImageState(name="cells", sheet=folder.new_sheet((9, 7), np.uint16)),)))
+    folder.close()
+    monkeypatch.setenv(ELSEWHERE, str(tmp_path / "sessions"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
