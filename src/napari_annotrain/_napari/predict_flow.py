@@ -174,6 +174,9 @@ class PredictFlow(PredictSettings):
         self._progress = Progress(wanted.what, wanted.left_out)
         self._telling = Telling(self._c, self._progress, speaks)
         self._sink = Sink(wanted.layers, self.veils.begin(wanted))
+        for layer, piece in zip(wanted.layers, wanted.pieces, strict=True):
+            if wanted.veiled:
+                self._c.roster.known(layer).filled.remove(piece.box)
         self._telling.begin()
 
     def _on_event(self, event: Event) -> None:
@@ -190,6 +193,7 @@ class PredictFlow(PredictSettings):
 
     def _show(self, piece: int, regions: Collection[Region]) -> None:
         self.veils.lift(self._order.images[piece], regions)
+        self._c.roster.known(self._order.layers[piece]).filled.add(regions)
         if self._sink is not None:
             self._sink.mark(piece)
 
