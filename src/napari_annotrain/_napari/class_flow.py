@@ -79,7 +79,10 @@ class ClassFlow:
             raise AnnotrainError(
                 "This class holds too many pixels to be changed at once: give it another name instead."
             )
-        return sum(self._replace_in(layer, value, by) for layer in layers if counts[id(layer)])
+        n = sum(self._replace_in(layer, value, by) for layer in layers if counts[id(layer)])
+        for layer in layers:
+            c.tally(layer).count_now()  # so that no old count looks as if the class had come back
+        return n
 
     def _replace_in(self, layer: Any, value: int, by: int) -> int:
         tally, edits = self._c.tally(layer), []

@@ -18,7 +18,7 @@ from napari_annotrain.data.stack import Stack
 
 REGION_COLOUR = "#3ddc97"
 #: Written into each region, so that none is taken for a shape of another meaning.
-REGION_TEXT = {"string": "complete", "color": REGION_COLOUR, "anchor": "upper_left", "size": 10, "translation": [0, 0]}
+REGION_TEXT = {"string": {"constant": "complete"}, "color": REGION_COLOUR, "anchor": "upper_left", "size": 12}
 
 
 class Roster:

@@ -65,13 +65,13 @@ class AnnotateStep(QWidget):
         self.add_class_button = button("add_class_button", "+ Class", "Adds a class with a colour and a key.")
         self.accept_view_button = button(
             "accept_view_button",
-            "Accept view",
+            "Accept view  A",
             "Takes the prediction you see as annotation, background too, to be corrected then (key A). Where complete\n"
             "regions are selected, what is predicted inside them. What you have painted stays as it is.",
         )
         self.where_next_button = button(
             "where_next_button",
-            "Where next?",
+            "Where next?  N",
             "Looks through the stack for the place the model is most in doubt about and where nothing is painted,\n"
             "and goes there; again for the next one (key N).",
         )

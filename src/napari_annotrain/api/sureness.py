@@ -35,7 +35,7 @@ def coarse_order(n: int, start: int = 0) -> list[int]:
     """
     bits = max(n - 1, 1).bit_length()
     turned = (int(format(i, f"0{bits}b")[::-1], 2) for i in range(1 << bits))
-    return [(i + start) % n for i in turned if i < n]
+    return [(place + start) % n for place in dict.fromkeys(i * n >> bits for i in turned)]
 
 
 def classes_of(model: Model) -> tuple[int, ...]:
