@@ -115,7 +115,7 @@ def test_a_slip_in_a_large_area_is_found():
     found = find_suspects(threshold_model(), image, annotation, device="cpu")
     assert found
     y, x = found[0].box
-    assert y.start < 470 and y.stop > 400 and x.start < 470 and x.stop > 400
+    assert all(s.start < 470 and s.stop > 400 for s in (y, x))
 
 
 def test_single_cells_are_compared_with_being_inside_of_any():

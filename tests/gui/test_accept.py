@@ -59,7 +59,7 @@ def test_what_is_seen_is_accepted_around_what_was_painted_and_taken_back_by_one_
     assert (plane[values == 0] == 1).all()
     assert not layer.data[1].any()
     assert len(events) == 1
-    assert "Accepted what you see" in lab.status
+    assert "Accepted what you see: 1 new cell, 2,391 px" in lab.status
     lab.press(Qt.Key.Key_Z, CTRL)
     assert (layer.data == before).all()
 
@@ -84,7 +84,15 @@ def test_only_the_selected_complete_region_is_accepted(lab):
     assert (plane[22:34, 30:50] == 2).all()
     assert set(np.unique(plane[20:36, 28:52])) == {1, 2}
     assert not plane[:18].any()
-    assert "complete region" in lab.status
+    assert "Accepted the complete region: 1 new cell, 425 px" in lab.status
+    lab.press(Qt.Key.Key_Z, CTRL)
+    assert not lab.controller.annotation.data.any()
+
+
+def test_regions_from_a_file_say_what_they_are(lab):
+    corners = np.array([[0, 20, 28], [0, 20, 52], [0, 36, 52], [0, 36, 28]])
+    old = lab.viewer.add_shapes([corners], name="cells complete regions")
+    assert str(old.text.values) == "complete"
 
 
 def test_objects_are_accepted_by_clicks_with_a_thin_ring_until_escape(lab):

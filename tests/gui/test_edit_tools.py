@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QColorDialog
 
 pytestmark = pytest.mark.gui
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -158,7 +160,13 @@ def test_a_colour_is_kept_in_the_session_and_seen_everywhere(lab):
     lab.find("target_combo").setCurrentText("classes")
     lab.fake.drawn = (painted() > 0).astype(np.uint8)
     lab.train()
-    lab.panel.annotate.classes.coloured.emit(2, "#123456")
+    table = lab.panel.annotate.class_table
+    swatch = table.visualItemRect(table.item(1, 0)).center()
+    lab.qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=swatch)
+    lab.qtbot.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=swatch)
+    dialog = lab.panel.findChild(QColorDialog)
+    dialog.setCurrentColor(QColor("#123456"))
+    dialog.accept()
     assert lab.controller.session.class_colours == {1: "#123456"}
     assert lab.panel.annotate._rows[1].colour == "#123456"
     wanted = np.array([0x12, 0x34, 0x56]) / 255

@@ -10,9 +10,10 @@ CTRL = Qt.KeyboardModifier.ControlModifier
 
 @pytest.fixture
 def lab(person):
-    from napari_annotrain.session import Trained
     from tests.api.test_next_places import half_bright
     from tests.inference.test_segment import threshold_model
+
+    from napari_annotrain.session import Trained
 
     made = person(show=True)
     made.viewer.window.resize(1100, 800)
@@ -74,13 +75,12 @@ def test_slips_are_listed_shown_and_unannotated(lab):
     lab.idle()
     shown = lab.find("suspects_list")
     assert [shown.item(i).text() for i in range(shown.count())] == [
-        "Plane 2: cell, 100 px; the model sees background on 100 %"
+        "Plane 2 · cell · model: background (100 %)"
     ]
     assert shown.isVisible()
-    lab.qtbot.mouseClick(
-        shown.viewport(), Qt.MouseButton.LeftButton, pos=shown.visualItemRect(shown.item(0)).center()
-    )
+    lab.qtbot.mouseClick(shown.viewport(), Qt.MouseButton.LeftButton, pos=shown.visualItemRect(shown.item(0)).center())
     assert place(lab) == pytest.approx((2, 65, 65), abs=1)
+    assert "Plane 2: cell, 100 px; the model sees background on 100 %" in lab.status
     lab.qtbot.keyClick(shown, Qt.Key.Key_Backspace)
     assert not lab.layer.data[2].any()
     assert (lab.layer.data[0] == 1).sum() == 100

@@ -34,14 +34,16 @@ class AcceptFlow:
         shown = shown_plane(c)
         regions = self._selected(shown)
         if regions:
-            n = sum(self._accept(plane_of(c, r.t, r.z), r.box(shown.shape), r) for r in regions)
+            with shown.layer.block_history():  # one step of undo
+                done = [self._accept(plane_of(c, r.t, r.z), r.box(shown.shape), r) for r in regions]
         else:
             assert c.image is not None
             seen = region_of(c.roster.viewer, c.image, c.roster.axes(c.image))
             if seen is None:
                 raise AnnotrainError(f"Nothing of {c.image.name} is in view: press Home to see all of it.")
-            n = self._accept(shown, (seen[2], seen[3]), None)
-        self._tell(n, "the complete region" if regions else "view")
+            done = [self._accept(shown, (seen[2], seen[3]), None)]
+        where = "the complete region" if regions else "what you see"
+        self._tell(sum(n for n, _ in done), sum(cells for _, cells in done), where)
 
     def object_at(self, plane: PlaneOf, y: int, x: int) -> None:
         """Accept the predicted object at a pixel of a plane."""
@@ -63,12 +65,15 @@ class AcceptFlow:
         predicted = self._in_annotation_terms(predicted)
         own = plane.read(box)
         values = accept_object(own, predicted, seed, single_cells, free_id(self._c))
-        self._tell(plane.write([Edit(box, values)]), "the object")
+        self._tell(plane.write([Edit(box, values)]), 0, "the object")
 
     # -- parts --------------------------------------------------------------------------------------------------
 
-    def _accept(self, plane: PlaneOf, box: Box, region: CompleteRegion | None) -> int:
-        """Accept what is predicted in a box of a plane, inside a region if there is one; the pixels that changed."""
+    def _accept(self, plane: PlaneOf, box: Box, region: CompleteRegion | None) -> tuple[int, int]:
+        """Accept what is predicted in a box of a plane, inside a region if there is one.
+
+        How many pixels have changed, and how many cells are new; 0 of classes.
+        """
         kind = self._kind()
         wide = tuple(
             slice(max(s.start - MARGIN_PX, 0), min(s.stop + MARGIN_PX, n))
@@ -90,10 +95,10 @@ class AcceptFlow:
             raise AnnotrainError(NO_PREDICTION)
         own = plane.read(around)
         if kind == "cells":
-            values = accept_cells(own, predicted, where, free_id(self._c))
-        else:
-            values = accept_classes(own, predicted, where)
-        return plane.write([Edit(around, values)])
+            first = free_id(self._c)
+            values = accept_cells(own, predicted, where, first)
+            return plane.write([Edit(around, values)]), max(int(values.max()) - first + 1, 0)
+        return plane.write([Edit(around, accept_classes(own, predicted, where))]), 0
 
     def _kind(self) -> str:
         """What the annotation holds: "classes" or "cells".
@@ -146,14 +151,14 @@ class AcceptFlow:
         axes = label_axes(c.image, c.roster.axes(c.image))
         return list(complete_regions(shapes, shown.layer, axes, only=set(shapes.selected_data)))
 
-    def _tell(self, n: int, where: str) -> None:
+    def _tell(self, n: int, cells: int, where: str) -> None:
         c = self._c
         c.roster.viewer.layers.selection.active = c.annotation  # so that Ctrl+Z takes it back
         if n == 0:
-            c.say(f"Nothing to accept: all of {where if where != 'view' else 'what you see'} is annotated already.")
+            c.say(f"Nothing to accept: all of {where} is annotated already.")
             return
-        what = "what you see" if where == "view" else where
-        c.say(f"Accepted {what}: {n:,} px are annotated now, what you painted stays. Ctrl+Z takes it back.")
+        found = f"{cells:,} new cell{'s' * (cells != 1)}, " if cells else ""
+        c.say(f"Accepted {where}: {found}{n:,} px; what you painted stays. Ctrl+Z takes it back.")
 
 
 def _around(y: int, x: int, side: int, shape: tuple[int, int]) -> Box:

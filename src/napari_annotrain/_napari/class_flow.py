@@ -19,6 +19,7 @@ class ClassFlow:
 
     def __init__(self, controller: "Controller") -> None:
         self._c = controller
+        controller.session.events.class_colours.connect(self.show_colours)
         self._gone: dict[int, str] = {}  # names of classes that are deleted or merged, by predicted value
 
     def delete(self, value: int) -> None:
@@ -42,10 +43,9 @@ class ClassFlow:
         """Give a class another colour, "#rrggbb", in the table, the annotation and the prediction."""
         c = self._c
         c.session.class_colours = {**c.session.class_colours, value - 1: colour}
-        self.show_colours()
         c.refresh()
 
-    def show_colours(self) -> None:
+    def show_colours(self, event: Any = None) -> None:
         """Colour the layers as the session says."""
         c = self._c
         c.roster.own_colours = dict(c.session.class_colours)

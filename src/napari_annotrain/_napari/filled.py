@@ -22,12 +22,15 @@ class Filled:
                 if not any(is_inside(one, box) for box in here):
                     here[:] = [*(box for box in here if not is_inside(box, one)), one]
 
-    def remove(self, region: Region) -> None:
-        """Note that what was predicted there is to be predicted again, and seen as not predicted yet."""
+    def remove(self, region: Region) -> list[Region]:
+        """Note that what was predicted there is to be predicted again; what to add where nothing comes of it."""
+        before = []
         for one in _planes(region):
             place = one[0].start, one[1].start
             if place in self._boxes:
+                before += self._boxes[place]
                 self._boxes[place] = [part for box in self._boxes[place] for part in without(box, one)]
+        return before
 
     def mask(self, t: int, z: int, box: tuple[slice, slice]) -> npt.NDArray[np.bool_]:
         """(Y, X) of a box of a plane: True where it is predicted."""

@@ -19,6 +19,8 @@ class PaintFlow:
         """Give every annotation the colours of the target."""
         target = self._c.session.target
         painted = [self._c.roster.annotation(image) for image, _ in self._c.roster.candidates()]
+        for image in self._c.roster.images():
+            self._c.roster.mark_regions(image)
         for labels in (*painted, self._c.annotation):
             if labels is not None:
                 self._c.roster.colour(labels, target == "cells")

@@ -179,7 +179,7 @@ def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     allow(panel.train.border_weights_button, why_not_weigh(facts))
     panel.annotate.tools.allow(why_not_paint(facts), why_not_accept(facts))
     allow(panel.annotate.accept_view_button, why_not_accept(facts))
-    allow(panel.annotate.where_next_button, why_not_predict(facts) or running * (not controller.doubts.searching))
+    allow(panel.annotate.where_next_button, why_not_predict(facts) or ("" if controller.doubts.searching else running))
     allow(panel.annotate.suspects_button, running or why_not_predict(facts) or why_not_paint(facts))
     only_one = "" if len(controller.roster.images()) > 1 else "There is only one image."
     panel.predict.set_running(running or why_not_predict(facts), only_one, no_prediction or ending)

@@ -153,6 +153,7 @@ class Roster:
         """Add a layer to draw complete regions on, or find the one there is."""
         present = self.regions(image)
         if present is not None:
+            self.mark_regions(image)
             return present
         axes = self.axes(image)
         place = layers.placement(image, axes)
@@ -168,6 +169,12 @@ class Roster:
         )
         self._remember("complete regions", image, layer)
         return layer
+
+    def mark_regions(self, image: Image) -> None:
+        """Write into the complete regions of an image what they are, where they come from a file that does not."""
+        layer = self.regions(image)
+        if layer is not None and str(getattr(layer.text.string, "constant", "own")) == "":
+            layer.text = REGION_TEXT
 
     def canvas(
         self, image: Image, kind: str, dtype: Any, channels: int, on_disk: bool | None = None

@@ -99,12 +99,15 @@ class SuspectFlow:
 
     def _show(self) -> None:
         if self._c.panel is not None:
-            lines = [one.words(self._names(), self._cells) for one in self._found]
-            tips = [
-                f"{line}.\nMean cross-entropy {one.disagreement:.2f} (0: agrees)"
-                for line, one in zip(lines, self._found, strict=True)
+            names, cells = self._names(), self._cells
+            lines = [
+                (
+                    one.line(names, cells),
+                    f"{one.words(names, cells)}.\nMean cross-entropy {one.disagreement:.2f} (0: agrees).",
+                )
+                for one in self._found
             ]
-            self._c.panel.annotate.suspects.set_lines(list(zip(lines, tips, strict=True)))
+            self._c.panel.annotate.suspects.set_lines(lines)
 
     def _on_event(self, event: Event) -> None:
         match event:

@@ -65,18 +65,23 @@ class Suspect:
     def words(self, names: Mapping[int, str], cells: bool = False) -> str:
         """Such as "Plane 3: cell, 140 px; the model sees background on 93 %"; names by annotation value."""
         place = place_in_words(self.t, self.z, self.n_times, self.n_planes)
-        return f"{place + ': ' if place else ''}{self.what(names, cells)}, {self.n_px:,} px; {self.why(names, cells)}"
+        seen = f"the model sees {self._seen(names, cells)} on {100 * self.share:.0f} %"
+        said = f"{place + ': ' if place else ''}{self._painted(names, cells)}, {self.n_px:,} px; {seen}"
+        return said[0].upper() + said[1:]
 
-    def what(self, names: Mapping[int, str], cells: bool) -> str:
-        """What was painted, in words."""
+    def line(self, names: Mapping[int, str], cells: bool = False) -> str:
+        """The same in few words, for a list: "Plane 3 · cell · model: background (93 %)"."""
+        place = place_in_words(self.t, self.z, self.n_times, self.n_planes)
+        seen = f"model: {self._seen(names, cells)} ({100 * self.share:.0f} %)"
+        return " · ".join(part for part in (place, self._painted(names, cells), seen) if part)
+
+    def _painted(self, names: Mapping[int, str], cells: bool) -> str:
         return (
             f"cell {self.value - 1}" if cells and self.value > 1 else names.get(self.value, f"class {self.value - 1}")
         )
 
-    def why(self, names: Mapping[int, str], cells: bool) -> str:
-        """What the model says, in words."""
-        seen = "a cell" if cells and self.likelier > 1 else names.get(self.likelier, f"class {self.likelier - 1}")
-        return f"the model sees {seen} on {100 * self.share:.0f} %"
+    def _seen(self, names: Mapping[int, str], cells: bool) -> str:
+        return "a cell" if cells and self.likelier > 1 else names.get(self.likelier, f"class {self.likelier - 1}")
 
 
 def pieces(labels: Labels, cells: bool) -> Iterator[tuple[int, Box, npt.NDArray[np.bool_]]]:
