@@ -74,9 +74,7 @@ def test_slips_are_listed_shown_and_unannotated(lab):
     lab.click("suspects_button")
     lab.idle()
     shown = lab.find("suspects_list")
-    assert [shown.item(i).text() for i in range(shown.count())] == [
-        "Plane 2 · cell · model: background (100 %)"
-    ]
+    assert [shown.item(i).text() for i in range(shown.count())] == ["Plane 2 · cell · model: background (100 %)"]
     assert shown.isVisible()
     lab.qtbot.mouseClick(shown.viewport(), Qt.MouseButton.LeftButton, pos=shown.visualItemRect(shown.item(0)).center())
     assert place(lab) == pytest.approx((2, 65, 65), abs=1)

@@ -96,14 +96,14 @@ def write(edits: Sequence[tuple[PlaneOf, Edit]]) -> int:
     if not parts:
         return 0
     layer = edits[0][0].layer
-    values = np.concatenate([part[1] for part in parts])
+    values = _joined([part[1] for part in parts])
     most = np.iinfo(layer.data.dtype).max
     if int(values.max()) > most:
         raise AnnotrainError(
             f"{layer.name} has no room for cells beyond number {most:,}: right-click the layer in the list and "
             "convert it to a larger data type."
         )
-    indices = tuple(np.concatenate([part[0][i] for part in parts]) for i in range(layer.data.ndim))
+    indices = tuple(_joined([part[0][i] for part in parts]) for i in range(layer.data.ndim))
     layer.data_setitem(indices, values)
     return int(values.size)
 
@@ -112,9 +112,13 @@ def _changed(plane: PlaneOf, edit: Edit) -> tuple[tuple[npt.NDArray[np.intp], ..
     """Where an edit changes the layer, along each of its axes, and to what."""
     rows, columns = edit.box
     y, x = np.nonzero(plane.read(edit.box) != edit.values)
-    places = [np.full(y.shape, n, np.intp) for n in plane.at]
+    places = [np.broadcast_to(np.intp(n), y.shape) for n in plane.at]
     places[plane.y], places[plane.x] = y + rows.start, x + columns.start
     return tuple(places), edit.values[y, x]
+
+
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 def shown_plane(controller: "Controller") -> PlaneOf:

@@ -63,10 +63,11 @@ def accept_cells(annotation: Labels, predicted: Labels, where: Mask, next_id: in
     accepted = annotation.astype(np.int64)
     open_ = annotation == NOT_ANNOTATED
     accepted[where & open_ & (predicted == 0)] = BACKGROUND
-    boxes = {n: box for n, box in enumerate(ndi.find_objects(_compact(predicted)), 1) if box is not None}
-    cells = np.unique(predicted[predicted > 0])
-    for number, box in boxes.items():
-        cell = predicted[box] == cells[number - 1]
+    lowest = int(predicted[predicted > 0].min(initial=np.iinfo(np.int32).max))
+    for number, box in enumerate(ndi.find_objects(np.maximum(predicted.astype(np.int64) - (lowest - 1), 0))):
+        if box is None:
+            continue
+        cell = predicted[box] == number + lowest
         free = cell & where[box] & open_[box]
         if not free.any():
             continue
@@ -108,10 +109,3 @@ def accept_object(
     accepted = accept_classes(annotation, predicted, whole) if accept is None else accept
     accepted[ring & (annotation == NOT_ANNOTATED)] = BACKGROUND
     return accepted
-
-
-def _compact(labels: Labels) -> npt.NDArray[np.int32]:
-    """Renumber what is above 0 to 1, 2, ..., in ascending order."""
-    ids, index = np.unique(labels, return_inverse=True)
-    start = int((ids <= 0).sum())
-    return np.maximum(index.reshape(labels.shape) - start + 1, 0).astype(np.int32)
