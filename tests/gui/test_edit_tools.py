@@ -139,7 +139,12 @@ def test_classes_are_merged_deleted_and_come_back_with_their_names(lab):
     lab.controller.refresh()
     annotate, layer = lab.panel.annotate, lab.layer
     menu = annotate.classes.menu(2)
-    assert [action.text() for action in menu.actions()] == ["Rename", "Colour ...", "Merge into", "Delete debris"]
+    assert [action.text() for action in menu.actions()] == [
+        "Rename",
+        "Colour ...",
+        "Merge into",
+        'Delete class "debris"',
+    ]
     into = menu.actions()[2].menu().actions()
     assert [action.text() for action in into] == ["background", "nucleus", "mitosis"]
     into[1].trigger()

@@ -55,9 +55,8 @@ class PaintFlow:
     def bind_next_cell(self, layer: Any) -> None:
         """Let napari's key for the next label give the next cell: 2 on an empty layer, where napari gives 1."""
         single_cells = self._c.session.target == "cells"
-        layer.bind_key(
-            NEXT_CELL_KEY, (lambda _: self.select_value(NEXT_CELL)) if single_cells else None, overwrite=True
-        )
+        take_next = self._c.guarded(lambda _: self.select_value(NEXT_CELL))
+        layer.bind_key(NEXT_CELL_KEY, take_next if single_cells else None, overwrite=True)
 
     def show_selected(self, event: Any = None) -> None:
         if self._c.panel is not None and self._c.annotation is not None:

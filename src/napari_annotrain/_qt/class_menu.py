@@ -38,7 +38,7 @@ class ClassMenu(QObject):
             into = made.addMenu("Merge into")
             for other, other_name, _ in others:
                 into.addAction(other_name, lambda other=other: self.merged.emit(value, other))
-            made.addAction(f"Delete {name}", lambda: self.deleted.emit(value))
+            made.addAction(f'Delete class "{name}"', lambda: self.deleted.emit(value))
         return made
 
     def eventFilter(self, watched: Any, event: QEvent) -> bool:
