@@ -190,6 +190,23 @@ class Completing(Event):
 
 
 @dataclass(frozen=True)
+class Searched(Event):
+    """A window of a search is done.
+
+    Attributes
+    ----------
+    done, total
+        Windows searched so far and in all.
+    found
+        What was found so far, the most remarkable first.
+    """
+
+    done: int
+    total: int
+    found: tuple[Any, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Failed(Event):
     """The run ended in an exception; the last event of its stream.
 

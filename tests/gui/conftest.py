@@ -56,6 +56,7 @@ class FakeEngine:
         self.released = 0
         self.norms = 0
         self.target = "classes"
+        self.drawn = None  # (Y, X) values to predict; None: 1 everywhere
 
     def warm_up(self):
         pass
@@ -159,6 +160,8 @@ class FakeEngine:
             for done, (i, j) in enumerate(planes, 1):
                 shape = (1, 1, y.stop - y.start, x.stop - x.start)
                 result = np.ones(shape if kind != "probabilities" else (channels, *shape), dtype)
+                if self.drawn is not None and kind != "probabilities":
+                    result[...] = self.drawn[y, x]
                 found = TileDone((slice(i, i + 1), slice(j, j + 1), y, x), result, done, len(planes))
                 if write is not None:
                     write(found)

@@ -58,9 +58,20 @@ class Person:
             self.qtbot.wait(5)
         QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=way[-1])
 
+    def click_on(self, layer, y, x, modifier=Qt.KeyboardModifier.NoModifier):
+        """Click on a pixel of a layer."""
+        canvas, place = self.viewer.window._qt_viewer.canvas.native, self.on_canvas(layer, y, x)
+        QTest.mouseMove(canvas, place)
+        self.qtbot.wait(5)
+        QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, modifier, place)
+
+    def press(self, key, modifier=Qt.KeyboardModifier.NoModifier):
+        """Press a key over the canvas."""
+        self.qtbot.keyClick(self.viewer.window._qt_viewer.canvas.native, key, modifier)
+
     def on_canvas(self, layer, y, x):
         """Where a pixel of a layer is on the canvas."""
-        world = layer.data_to_world((y, x))
+        world = layer.data_to_world((*[0] * (layer.ndim - 2), y, x))[-2:]
         camera = self.viewer.scene.camera
         height, width = self.viewer.canvas.viewbox_size(self.viewer.layers)
         centre, zoom = np.asarray(camera.center[-2:]), camera.zoom

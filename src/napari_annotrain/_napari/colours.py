@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,15 +10,16 @@ from napari_annotrain._qt.palette import BACKGROUND, class_colour
 N_CLASSES = 64
 #: Colours of single cells before they repeat; the last one is the soft one of annotated background.
 N_CELLS = 49
+NONE: Mapping[int, str] = {}
 
 
-def class_colours(annotation: bool) -> DirectLabelColormap:
-    """Colours of classes: annotation value n + 1 looks like predicted value n."""
+def class_colours(annotation: bool, own: Mapping[int, str] = NONE) -> DirectLabelColormap:
+    """Colours of classes: annotation value n + 1 looks like predicted value n; `own` are the user's, by that n."""
     colours: dict[int | None, Any] = {None: class_colour(N_CLASSES), 0: "transparent"}
     for value in range(1, N_CLASSES):
-        colours[value + 1 if annotation else value] = class_colour(value)
+        colours[value + 1 if annotation else value] = own.get(value, class_colour(value))
     if annotation:
-        colours[1] = BACKGROUND
+        colours[1] = own.get(0, BACKGROUND)
     return DirectLabelColormap(color_dict=colours)
 
 
@@ -41,9 +42,9 @@ def glow() -> Colormap:
     return Colormap([(0, 0, 0), (0.8, 0.35, 0), (1, 0.9, 0.3)], controls=[0, 0.4, 1], name="annotrain glow")
 
 
-def set_colours(layer: Any, single_cells: bool, annotation: bool) -> None:
+def set_colours(layer: Any, single_cells: bool, annotation: bool, own: Mapping[int, str] = NONE) -> None:
     """Colour a labels layer."""
-    layer.colormap = cell_colours(annotation) if single_cells else class_colours(annotation)
+    layer.colormap = cell_colours(annotation) if single_cells else class_colours(annotation, own)
 
 
 def warm_up() -> None:

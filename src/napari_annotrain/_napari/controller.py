@@ -6,7 +6,11 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image, Labels
 
 from napari_annotrain._napari import present
+from napari_annotrain._napari.accept_flow import AcceptFlow
 from napari_annotrain._napari.border_flow import BorderFlow
+from napari_annotrain._napari.class_flow import ClassFlow
+from napari_annotrain._napari.doubt_flow import DoubtFlow
+from napari_annotrain._napari.edit_flow import EditFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
 from napari_annotrain._napari.live import ViewWatch
 from napari_annotrain._napari.paint_flow import PaintFlow
@@ -16,6 +20,7 @@ from napari_annotrain._napari.run_events import Ready
 from napari_annotrain._napari.runs import warm_up
 from napari_annotrain._napari.seam_flow import SeamFlow
 from napari_annotrain._napari.session_flow import SessionFlow
+from napari_annotrain._napari.suspect_flow import SuspectFlow
 from napari_annotrain._napari.tally import Tally
 from napari_annotrain._napari.train_flow import TrainFlow
 from napari_annotrain._napari.view import unwrap
@@ -60,6 +65,11 @@ class Controller:
         self.seams = SeamFlow(self)
         self.borders = BorderFlow(self)
         self.keeping = SessionFlow(self)
+        self.accept = AcceptFlow(self)
+        self.edit = EditFlow(self)
+        self.classes = ClassFlow(self)
+        self.doubts = DoubtFlow(self)
+        self.suspects = SuspectFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None
         self._loading: Job | None = None
@@ -92,6 +102,7 @@ class Controller:
         if self.panel is None:
             return
         self.panel = None
+        self.edit.end()
         self.train.keep_best()
         self.lane.close(CLOSING_SECONDS)
         self.predict.wait_no_longer()
@@ -167,6 +178,7 @@ class Controller:
             regions=self.roster.n_regions() if self.image is not None else 0,
             target=self.session.target,
             trained=self.session.model is not None,
+            predicted=self.image is not None and self.roster.result(self.image) is not None,
             problem=self.problem,
         )
 
@@ -253,11 +265,14 @@ class Controller:
 
     def choose_annotation(self, labels: Labels | None) -> None:
         """Paint on another layer."""
+        self.edit.end()
         self.annotation = labels
         if labels is not None and self.image is not None:
             self.roster.pair(self.image, labels)
             self.paint.colour()
             labels.events.selected_label.connect(self.paint.show_selected)
+            labels.events.mode.connect(self.edit.follow_mode)
+            self.paint.bind_next_cell(labels)
             self.borders.soon()
         self.refresh()
 

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 #: Keys napari itself leaves free on images and labels (V hides layers, 1 to 7 are its painting modes).
 TRAIN, PREDICT_VIEW, REGION = "T", "W", "R"
+ACCEPT, WHERE_NEXT = "A", "N"
+#: Napari's own key for the next label, which does not know that 1 is background.
+NEXT_CELL_KEY = "M"
 
 
 def label_key(value: int) -> str:
@@ -31,11 +34,13 @@ def bind_keys(viewer: Any, controller: "Controller") -> None:
     viewer.bind_key(TRAIN, command(lambda c: c.train.start), overwrite=True)
     viewer.bind_key(PREDICT_VIEW, command(lambda c: c.predict.start, VIEW), overwrite=True)
     viewer.bind_key(REGION, command(lambda c: c.paint.draw_region), overwrite=True)
+    viewer.bind_key(ACCEPT, command(lambda c: c.accept.here), overwrite=True)
+    viewer.bind_key(WHERE_NEXT, command(lambda c: c.doubts.next), overwrite=True)
     for value in range(1, 10):
         viewer.bind_key(label_key(value), command(lambda c: c.paint.select_value, value), overwrite=True)
 
 
 def unbind_keys(viewer: Any) -> None:
     """Take the keys back."""
-    for key in (TRAIN, PREDICT_VIEW, REGION, *(label_key(value) for value in range(1, 10))):
+    for key in (TRAIN, PREDICT_VIEW, REGION, ACCEPT, WHERE_NEXT, *(label_key(value) for value in range(1, 10))):
         viewer.bind_key(key, None)

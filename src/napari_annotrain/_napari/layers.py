@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -162,15 +162,19 @@ def annotated(
     return AnnotatedImage(stack, painted, complete_regions(shapes, labels, painted.axes), planes=known)
 
 
-def complete_regions(shapes: Shapes | None, labels: Labels, axes: str) -> tuple[CompleteRegion, ...]:
+def complete_regions(
+    shapes: Shapes | None, labels: Labels, axes: str, only: Collection[int] | None = None
+) -> tuple[CompleteRegion, ...]:
     """Closed shapes as outlines in pixels of the image; each belongs to the plane it was drawn in.
 
-    `axes` are those of the labels layer, which lies exactly over the image.
+    `axes` are those of the labels layer, which lies exactly over the image. `only` these shapes, by their number.
     """
     if shapes is None or shapes.ndim != len(axes):
         return ()
     regions = []
-    for corners, kind in zip(shapes.data, shapes.shape_type, strict=True):
+    for i, (corners, kind) in enumerate(zip(shapes.data, shapes.shape_type, strict=True)):
+        if only is not None and i not in only:
+            continue
         if kind not in ("rectangle", "polygon", "ellipse"):
             continue
         points = np.array([labels.world_to_data(shapes.data_to_world(corner)) for corner in corners])

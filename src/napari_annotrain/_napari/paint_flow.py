@@ -1,6 +1,7 @@
 from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari.colours import next_cell
+from napari_annotrain._napari.keys import ACCEPT, NEXT_CELL_KEY
 from napari_annotrain._napari.present import NEXT_CELL
 from napari_annotrain.session import what_next
 
@@ -18,6 +19,8 @@ class PaintFlow:
         """Give every annotation the colours of the target."""
         target = self._c.session.target
         painted = [self._c.roster.annotation(image) for image, _ in self._c.roster.candidates()]
+        for image in self._c.roster.images():
+            self._c.roster.mark_regions(image)
         for labels in (*painted, self._c.annotation):
             if labels is not None:
                 self._c.roster.colour(labels, target == "cells")
@@ -49,6 +52,12 @@ class PaintFlow:
         if layer.mode not in ("paint", "fill", "polygon"):
             layer.mode = "paint"
 
+    def bind_next_cell(self, layer: Any) -> None:
+        """Let napari's key for the next label give the next cell: 2 on an empty layer, where napari gives 1."""
+        single_cells = self._c.session.target == "cells"
+        take_next = self._c.guarded(lambda _: self.select_value(NEXT_CELL))
+        layer.bind_key(NEXT_CELL_KEY, take_next if single_cells else None, overwrite=True)
+
     def show_selected(self, event: Any = None) -> None:
         if self._c.panel is not None and self._c.annotation is not None:
             self._c.panel.annotate.select_value(self._c.annotation.selected_label)
@@ -67,8 +76,11 @@ class PaintFlow:
 
     def set_target(self, target: Any) -> None:
         """Paint classes, or single cells."""
+        self._c.edit.end()
         self._c.session.target = target
         self.colour()
+        if self._c.annotation is not None:
+            self.bind_next_cell(self._c.annotation)
         self._c.train.choose_base()
         self._c.refresh()
 
@@ -81,4 +93,5 @@ class PaintFlow:
         self._c.roster.viewer.layers.selection.active = layer
         layer.mode = "add_rectangle"
         layer.events.data.connect(self._c.refresh)
+        layer.bind_key(ACCEPT, lambda _: self._c.guarded(self._c.accept.here)(), overwrite=True)  # napari's: select all
         self._c.say("Draw a box; then paint every cell in it. What is left unpainted there counts as background.")

@@ -2,6 +2,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari import engine
+from napari_annotrain._napari.filled import Filled
 from napari_annotrain._napari.order import Order, order
 from napari_annotrain._napari.predict_settings import PredictSettings, is_cells
 from napari_annotrain._napari.progress import WORDS, Progress
@@ -38,6 +39,7 @@ class PredictFlow(PredictSettings):
         self._telling = Telling(controller, self._progress)
         self._filled: tuple[Any, ...] = ()  # what the present run fills, see `_filling`
         self._cancelled = False
+        self._before: list[tuple[Filled, list[Region]]] = []  # where what is predicted anew was predicted before
 
     # -- commands -----------------------------------------------------------------------------------------------
 
@@ -174,6 +176,11 @@ class PredictFlow(PredictSettings):
         self._progress = Progress(wanted.what, wanted.left_out)
         self._telling = Telling(self._c, self._progress, speaks)
         self._sink = Sink(wanted.layers, self.veils.begin(wanted))
+        self._before = []
+        for layer, piece in zip(wanted.layers, wanted.pieces, strict=True):
+            if wanted.veiled:
+                filled = self._c.roster.known(layer).filled
+                self._before.append((filled, filled.remove(piece.box)))
         self._telling.begin()
 
     def _on_event(self, event: Event) -> None:
@@ -190,6 +197,7 @@ class PredictFlow(PredictSettings):
 
     def _show(self, piece: int, regions: Collection[Region]) -> None:
         self.veils.lift(self._order.images[piece], regions)
+        self._c.roster.known(self._order.layers[piece]).filled.add(regions)
         if self._sink is not None:
             self._sink.mark(piece)
 
@@ -207,6 +215,8 @@ class PredictFlow(PredictSettings):
         try:
             self.close_sink()
             self.veils.end(self._order, complete)
+            for filled, regions in () if self._progress.wrote else self._before:
+                filled.add(regions)  # it is seen again
             if asked and stopped and not self._progress.wrote:  # a quiet one gives way to one that takes its layer over
                 self._take_back_empty(model)
             if complete:

@@ -9,7 +9,15 @@ from napari_annotrain._qt.palette import BACKGROUND, Theme, class_colour
 from napari_annotrain._qt.panel import Panel
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.session import Facts, what_next, why_not_predict, why_not_train, why_not_weigh
+from napari_annotrain.session import (
+    Facts,
+    what_next,
+    why_not_accept,
+    why_not_paint,
+    why_not_predict,
+    why_not_train,
+    why_not_weigh,
+)
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -56,6 +64,16 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (annotate.class_added, controller.paint.add_class),
         (annotate.class_chosen, controller.paint.select_value),
         (annotate.class_renamed, controller.paint.rename_class),
+        (annotate.classes.deleted, controller.classes.delete),
+        (annotate.classes.merged, controller.classes.merge),
+        (annotate.classes.coloured, controller.classes.recolour),
+        (annotate.accept_wanted, controller.accept.here),
+        (annotate.tools.chosen, controller.edit.take),
+        (annotate.next_wanted, controller.doubts.next),
+        (annotate.suspects_wanted, controller.suspects.start),
+        (annotate.suspects.chosen, controller.suspects.go),
+        (annotate.suspects.refused, controller.suspects.unannotate),
+        (annotate.suspects.closed, controller.suspects.close),
         (train.train_clicked, controller.train.start),
         (train.stop_clicked, controller.train.stop),
         (train.base_changed, controller.train.set_base),
@@ -79,7 +97,10 @@ def connect(controller: "Controller", panel: Panel) -> None:
 def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
     """Bring rows, summaries, tips and buttons up to date."""
     _show_image(controller, panel)
+    controller.classes.recall(facts.painted or {})
     panel.annotate.set_rows(class_rows(controller, facts))
+    panel.annotate.add_class_button.setVisible(facts.target != "cells")
+    panel.annotate.tools.set_cells(facts.target == "cells")
     if controller.annotation is not None:
         panel.annotate.select_value(controller.annotation.selected_label)
     tip = what_next(facts) if controller.session.status else ""  # else the status line says it
@@ -121,15 +142,21 @@ def size_in_words(stack: Stack) -> str:
 def class_rows(controller: "Controller", facts: Facts) -> list[ClassRow]:
     """Rows of the class table."""
     painted = dict(facts.painted or {})
-    names = controller.session.class_names
-    first = ClassRow(1, names.get(0, "background"), BACKGROUND, pixels(painted.get(1, 0)), key_words(1))
+    names, own = controller.session.class_names, controller.session.class_colours
+    first = ClassRow(1, names.get(0, "background"), own.get(0, BACKGROUND), pixels(painted.get(1, 0)), key_words(1))
     if facts.target == "cells":
         cells = [value for value in painted if value > 1]
         amount = f"{len(cells):,} cell{'' if len(cells) == 1 else 's'}"
         return [first, ClassRow(NEXT_CELL, "next cell", class_colour(1), amount, "M", editable=False)]
     values = sorted({v for v in names if v > 0} | {v - 1 for v in painted if v > 1})[:60]
     rows = [
-        ClassRow(v + 1, names.get(v, f"class {v}"), class_colour(v), pixels(painted.get(v + 1, 0)), key_words(v + 1))
+        ClassRow(
+            v + 1,
+            names.get(v, f"class {v}"),
+            own.get(v, class_colour(v)),
+            pixels(painted.get(v + 1, 0)),
+            key_words(v + 1),
+        )
         for v in values
     ]
     return [first, *rows]
@@ -155,6 +182,10 @@ def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     panel.train.set_running(bool(running), running or why_not_train(facts), no_training or ending)
     allow(panel.train.save_button, "" if facts.trained else "There is no model yet.")
     allow(panel.train.border_weights_button, why_not_weigh(facts))
+    panel.annotate.tools.allow(why_not_paint(facts), why_not_accept(facts))
+    allow(panel.annotate.accept_view_button, why_not_accept(facts))
+    allow(panel.annotate.where_next_button, why_not_predict(facts) or ("" if controller.doubts.searching else running))
+    allow(panel.annotate.suspects_button, running or why_not_predict(facts) or why_not_paint(facts))
     only_one = "" if len(controller.roster.images()) > 1 else "There is only one image."
     panel.predict.set_running(running or why_not_predict(facts), only_one, no_prediction or ending)
 

@@ -67,6 +67,7 @@ class Previews:
                     self._sink = Sink(self._order.layers, veils.begin(self._order))
                 if event.region is not None:
                     veils.lift(self._order.images[event.piece], [event.region])
+                    self._c.roster.known(self._order.layers[event.piece]).filled.add([event.region])
                 self._sink.mark(event.piece)
             case Previewed():
                 self.close()

@@ -5,6 +5,7 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_annotrain._napari.cell_ids import CellIds
+from napari_annotrain._napari.filled import Filled
 from napari_annotrain._napari.growing import Growing
 from napari_annotrain._napari.reached import Reached
 
@@ -21,11 +22,14 @@ class Result:
         What interrupted runs have finished of it.
     growing
         What it shows where that grows on the disk; None in the memory.
+    filled
+        Where it holds a prediction.
     """
 
     ids: CellIds = field(default_factory=CellIds)
     reached: Reached = field(default_factory=Reached)
     growing: Growing | None = None
+    filled: Filled = field(default_factory=Filled)
 
 
 def fits(

@@ -17,6 +17,8 @@ from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
 
 REGION_COLOUR = "#3ddc97"
+#: Written into each region, so that none is taken for a shape of another meaning.
+REGION_TEXT = {"string": {"constant": "complete"}, "color": REGION_COLOUR, "anchor": "upper_left", "size": 12}
 
 
 class Roster:
@@ -31,7 +33,8 @@ class Roster:
         self._axes: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
         self._made: WeakKeyDictionary[Image, dict[str, ReferenceType[Any]]] = WeakKeyDictionary()
         self._measured: WeakKeyDictionary[Image, Measured] = WeakKeyDictionary()
-        self._coloured: WeakKeyDictionary[Labels, bool] = WeakKeyDictionary()  # as single cells, or not
+        self._coloured: WeakKeyDictionary[Labels, Any] = WeakKeyDictionary()  # as single cells or not, and how
+        self.own_colours: dict[int, str] = {}  # of classes, by predicted value
         self._results: WeakKeyDictionary[Any, Result] = WeakKeyDictionary()  # the predictions made here
         self._left_out: WeakSet[Image] = WeakSet()
         self.blank: WeakSet[Labels] = WeakSet()  # made here and empty then: nothing to count
@@ -139,14 +142,22 @@ class Roster:
 
     def colour(self, annotation: Labels, single_cells: bool) -> None:
         """Give an annotation its colours, once for each target; the user may change them afterwards."""
-        if self._coloured.get(annotation) != single_cells:
-            self._coloured[annotation] = single_cells
-            set_colours(annotation, single_cells, annotation=True)
+        wanted = (single_cells, {} if single_cells else dict(self.own_colours))
+        if self._coloured.get(annotation) != wanted:
+            self._coloured[annotation] = wanted
+            set_colours(annotation, single_cells, annotation=True, own=self.own_colours)
+
+    def colour_results(self) -> None:
+        """Give predictions of classes the colours the user chose."""
+        for layer in list(self._results):
+            if layer.metadata.get("annotrain") == "classes":
+                set_colours(layer, False, annotation=False, own=self.own_colours)
 
     def new_regions(self, image: Image) -> Shapes:
         """Add a layer to draw complete regions on, or find the one there is."""
         present = self.regions(image)
         if present is not None:
+            self.mark_regions(image)
             return present
         axes = self.axes(image)
         place = layers.placement(image, axes)
@@ -157,10 +168,17 @@ class Roster:
             face_color=REGION_COLOUR + "14",
             edge_width=max(1.0, min(self.stack(image).shape[-2:]) / 250),
             opacity=0.9,
+            text=REGION_TEXT,
             **place,
         )
         self._remember("complete regions", image, layer)
         return layer
+
+    def mark_regions(self, image: Image) -> None:
+        """Write into the complete regions of an image what they are, where they come from a file that does not."""
+        layer = self.regions(image)
+        if layer is not None and str(getattr(layer.text.string, "constant", "own")) == "":
+            layer.text = REGION_TEXT
 
     def canvas(
         self, image: Image, kind: str, dtype: Any, channels: int, on_disk: bool | None = None
@@ -176,7 +194,7 @@ class Roster:
         if not (layer is not None and fits(layer, self.known(layer), kind, dtype, channels, shape, on_disk)):
             layer = self._new_result(image, layer, kind, dtype, channels, bool(on_disk))
         if kind != "probabilities" and layer.metadata.get("annotrain") != kind:
-            set_colours(layer, kind == "cells", annotation=False)
+            set_colours(layer, kind == "cells", annotation=False, own=self.own_colours)
             layer.metadata = {**layer.metadata, "annotrain": kind}
         return layer, self.known(layer).growing or as_tzyx(layer.data, own)
 

@@ -1,5 +1,5 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import product
 from math import prod
 from typing import Any
@@ -64,6 +64,18 @@ class Tally(QObject):
     def planes(self) -> set[tuple[int, ...]]:
         """Indices of the planes that hold or ever held paint, or are still to be counted."""
         return {strip[:-1] for strip in self._touched | self._due}
+
+    def rows_of(self, plane: tuple[int, ...], values: Collection[int]) -> slice | None:
+        """Rows of a plane between which all pixels of some values lie; None where there are none."""
+        self.count_now()
+        wanted = set(values)
+        found = [strip[-1] for strip, held in self._strips.items() if strip[:-1] == plane and wanted & held.keys()]
+        return slice(min(found) * self._height, (max(found) + 1) * self._height) if found else None
+
+    def planes_of(self, value: int) -> list[tuple[int, ...]]:
+        """Indices of the planes that hold a value."""
+        self.count_now()
+        return sorted({strip[:-1] for strip, held in self._strips.items() if value in held})
 
     def count_now(self) -> dict[int, int]:
         """Count everything that is due before answering."""

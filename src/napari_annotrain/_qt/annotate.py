@@ -5,8 +5,11 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
+from napari_annotrain._qt.class_menu import ClassMenu
 from napari_annotrain._qt.combos import ChoiceCombo, ItemCombo
 from napari_annotrain._qt.layout import button, faint_label, form_layout, row_of, words
+from napari_annotrain._qt.suspects import SuspectList
+from napari_annotrain._qt.tools import ACCEPT, ERASE, Tools
 
 ROW_HEIGHT = 24
 MOST_ROWS = 6
@@ -34,6 +37,9 @@ class AnnotateStep(QWidget):
     class_added = Signal()
     class_chosen = Signal(int)
     class_renamed = Signal(int, str)
+    accept_wanted = Signal()
+    next_wanted = Signal()
+    suspects_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,17 +63,40 @@ class AnnotateStep(QWidget):
             "Draw a box inside which everything is painted: what is left unpainted there is background (key R).",
         )
         self.add_class_button = button("add_class_button", "+ Class", "Adds a class with a colour and a key.")
+        self.accept_view_button = button(
+            "accept_view_button",
+            "Accept view  A",
+            "Takes the prediction you see as annotation, background too, to be corrected then (key A). Where complete\n"
+            "regions are selected, what is predicted inside them. What you have painted stays as it is.",
+        )
+        self.where_next_button = button(
+            "where_next_button",
+            "Where next?  N",
+            "Looks through the stack for the place the model is most in doubt about and where nothing is painted,\n"
+            "and goes there; again for the next one (key N).",
+        )
+        self.suspects_button = button(
+            "suspects_button",
+            "Suspect labels",
+            "Lists what you painted and the model disagrees with most: a slip of the brush, or something to learn.",
+        )
+        self.tools = Tools()
+        self.suspects = SuspectList()
         self.class_table = QTableWidget(0, 4)
         self.class_table.setObjectName("class_table")
         self.tip_label = faint_label(name="annotate_tip")
         self._rows: list[ClassRow] = []
         self._set_up_table()
+        self.classes = ClassMenu(self.class_table, lambda: [(row.value, row.name, row.editable) for row in self._rows])
         self._build()
         self._connect()
 
     def _set_up_table(self) -> None:
         table = self.class_table
-        table.setToolTip("Click a row to paint with it; double-click a name to change it.")
+        table.setToolTip(
+            "Click a row to paint with it; double-click a name or a colour to change it.\n"
+            "Right-click: merge a class into another one, or delete it (Delete)."
+        )
         table.horizontalHeader().hide()
         table.verticalHeader().hide()
         table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
@@ -93,7 +122,12 @@ class AnnotateStep(QWidget):
         whole.setSpacing(5)
         whole.addLayout(form)
         whole.addWidget(self.class_table)
-        whole.addWidget(row_of((self.add_class_button, 1), (self.complete_region_button, 2)))
+        erase, accept = self.tools.buttons[ERASE], self.tools.buttons[ACCEPT]
+        whole.addWidget(row_of((self.add_class_button, 1), (erase, 1), (self.complete_region_button, 1)))
+        whole.addWidget(self.tools)
+        whole.addWidget(row_of((self.accept_view_button, 1), (accept, 1)))
+        whole.addWidget(row_of((self.where_next_button, 1), (self.suspects_button, 1)))
+        whole.addWidget(self.suspects)
         whole.addWidget(self.tip_label)
 
     def _connect(self) -> None:
@@ -102,8 +136,15 @@ class AnnotateStep(QWidget):
         self.new_annotation_button.clicked.connect(lambda: self.new_annotation.emit())
         self.complete_region_button.clicked.connect(lambda: self.region_wanted.emit())
         self.add_class_button.clicked.connect(lambda: self.class_added.emit())
+        self.accept_view_button.clicked.connect(lambda: self.accept_wanted.emit())
+        self.where_next_button.clicked.connect(lambda: self.next_wanted.emit())
+        self.suspects_button.clicked.connect(lambda: self.suspects_wanted.emit())
         self.class_table.cellClicked.connect(lambda row, _: self.class_chosen.emit(self._rows[row].value))
         self.class_table.itemChanged.connect(self._renamed)
+
+    def show_tool(self, tool: str) -> None:
+        """Show which tool is in the hand; none for an empty word."""
+        self.tools.show_tool(tool)
 
     def set_rows(self, rows: Sequence[ClassRow]) -> None:
         """Show the classes; a name that is being edited stays as it is."""

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from napari_annotrain.api.clusters import iter_on_cluster
     from napari_annotrain.api.devices import list_devices, warm_up
     from napari_annotrain.api.evaluation import evaluate
+    from napari_annotrain.api.next_places import is_painted, iter_where_next, where_next
     from napari_annotrain.api.piecewise import iter_prediction, measure_normalisation
     from napari_annotrain.api.prediction import check_seams, output_of, predict
     from napari_annotrain.api.stored import find_stored, is_for_disk, last_id_of, type_stored
     from napari_annotrain.api.streaming import iter_stream
+    from napari_annotrain.api.suspects import find_suspects, iter_suspects
     from napari_annotrain.api.training import base_models, iter_training, train
     from napari_annotrain.inference.planes import KeptPlanes
     from napari_annotrain.inference.segment import check_channels
@@ -28,11 +30,15 @@ __all__ = [
     "check_seams",
     "evaluate",
     "find_stored",
+    "find_suspects",
     "is_for_disk",
+    "is_painted",
     "iter_on_cluster",
     "iter_prediction",
     "iter_stream",
+    "iter_suspects",
     "iter_training",
+    "iter_where_next",
     "last_id_of",
     "leave_a_core",
     "list_devices",
@@ -45,6 +51,7 @@ __all__ = [
     "train",
     "type_stored",
     "warm_up",
+    "where_next",
 ]
 _HOMES = {
     "api.devices": ("list_devices", "warm_up"),
@@ -54,6 +61,8 @@ _HOMES = {
     "api.clusters": ("iter_on_cluster",),
     "api.stored": ("find_stored", "is_for_disk", "last_id_of", "type_stored"),
     "api.streaming": ("iter_stream",),
+    "api.suspects": ("find_suspects", "iter_suspects"),
+    "api.next_places": ("is_painted", "iter_where_next", "where_next"),
     "api.training": ("base_models", "iter_training", "train"),
     "inference.planes": ("KeptPlanes",),
     "inference.segment": ("check_channels",),

@@ -51,6 +51,8 @@ class Session(Evented):
         Settings: what the user chose.
     class_names
         By predicted value: annotation value minus one.
+    class_colours
+        Those the user chose, "#rrggbb", by predicted value.
     models, model
         All models so far, and the one that predicts.
     activity
@@ -68,6 +70,7 @@ class Session(Evented):
     train: TrainSpec = PRESETS["fast"].train
     predict: PredictSpec = PredictSpec()
     class_names: dict[int, str] = {0: "background", 1: "cell"}
+    class_colours: dict[int, str] = {}
     models: tuple[Trained, ...] = ()
     model: Trained | None = None
     activity: Activity = "idle"
@@ -105,6 +108,8 @@ class Facts:
         Pixels by annotation value, over the images to train on; 0 left out.
     regions
         Number of complete regions.
+    predicted
+        Whether there is a prediction of the image.
     problem
         Why neither training nor prediction works on this computer; empty when they do.
     """
@@ -116,6 +121,7 @@ class Facts:
     regions: int = 0
     target: Target = "classes"
     trained: bool = False
+    predicted: bool = False
     problem: str = ""
 
 
@@ -155,6 +161,18 @@ def why_not_predict(facts: Facts) -> str:
     if not facts.trained:
         return "There is no model yet: train one, or open one."
     return facts.problem
+
+
+def why_not_paint(facts: Facts) -> str:
+    """Why the tools that correct the annotation are grey; empty when they are not."""
+    if not facts.image:
+        return "There is no image yet."
+    return "" if facts.annotation else "There is no annotation yet: press + New layer."
+
+
+def why_not_accept(facts: Facts) -> str:
+    """Why a prediction cannot be accepted as annotation; empty when it can."""
+    return why_not_paint(facts) or ("" if facts.predicted else "Nothing is predicted yet: press What I see first (W).")
 
 
 def why_not_weigh(facts: Facts) -> str:
