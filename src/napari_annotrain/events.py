@@ -190,6 +190,23 @@ class Completing(Event):
 
 
 @dataclass(frozen=True)
+class Measured(Event):
+    """Some more objects were measured.
+
+    Attributes
+    ----------
+    n
+        Rows of the table so far.
+    done, total
+        Planes finished so far and in all.
+    """
+
+    n: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Failed(Event):
     """The run ended in an exception; the last event of its stream.
 
@@ -212,7 +229,7 @@ class Done(Event):
     Attributes
     ----------
     result
-        The trained `Model`, or the predicted array.
+        The trained `Model`, the predicted array, or the table of a measurement.
     """
 
     result: Any = field(repr=False)
