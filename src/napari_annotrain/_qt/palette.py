@@ -58,6 +58,7 @@ def style(theme: Theme) -> str:
         "QComboBox {{ padding: 3px 2px 3px 6px; }} QComboBox::drop-down {{ width: 22px; }}"
         "QPushButton#train_button:enabled {{ background: {accent}; color: " + on_accent + "; font-weight: bold; }}"
         "#status_frame {{ border: none; border-top: 1px solid {line}; }}"
-        "QTableWidget {{ border: 1px solid {line}; gridline-color: transparent; }}"
+        "QTableView {{ border: 1px solid {line}; gridline-color: transparent; }}"
+        "#measure_table::item:selected {{ background: {accent}; color: " + on_accent + "; }}"
         "QProgressBar {{ text-align: center; }}"
     ).format(**colours)

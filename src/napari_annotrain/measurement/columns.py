@@ -15,7 +15,7 @@ class Column:
     title
         In a heading, short.
     unit
-        In a heading; empty for numbers without one.
+        In a heading, below the title; empty for numbers without one. That of an intensity is the grey value.
     meaning
         One sentence.
     """
@@ -27,10 +27,14 @@ class Column:
 
     @property
     def words(self) -> str:
-        """Title and unit, such as "area (µm²)"."""
+        """Title and unit, such as "area (µm²)" or "mean intensity c0"."""
+        if self.unit == INTENSITY:
+            what, _, channel = self.title.partition(" ")
+            return f"{what} {INTENSITY} {channel}".strip()
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
+INTENSITY = "intensity"
 _LONG = "Length of the ellipse that is as stretched as the object"
 _COLUMNS = {
     made.name: made
@@ -60,10 +64,10 @@ _COLUMNS = {
         Column("centroid_y_um", "y", "µm", "Centre, from the first pixel of the image down."),
         Column("centroid_x_um", "x", "µm", "Centre, from the first pixel of the image to the right."),
         Column("touches_border", "border", "", "Whether it touches the edge of the image, and may go on outside."),
-        Column("intensity_mean", "mean", "", "Mean grey value of its pixels."),
-        Column("intensity_min", "min", "", "Smallest grey value of its pixels."),
-        Column("intensity_max", "max", "", "Largest grey value of its pixels."),
-        Column("intensity_sum", "sum", "", "Sum of the grey values of its pixels."),
+        Column("intensity_mean", "mean", INTENSITY, "Mean grey value of its pixels."),
+        Column("intensity_min", "min", INTENSITY, "Smallest grey value of its pixels."),
+        Column("intensity_max", "max", INTENSITY, "Largest grey value of its pixels."),
+        Column("intensity_sum", "sum", INTENSITY, "Sum of the grey values of its pixels."),
     )
 }
 #: The columns without those of the channels, in the order in which they stand.
