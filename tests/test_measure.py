@@ -81,6 +81,25 @@ def test_classes_and_annotations(here):
     assert [row["label"] for row in rows_of("p.csv")] == ["2", "3"]
 
 
+def test_other_channels_in_files_and_folders_are_measured_too(here, capsys):
+    (here / "gfp").mkdir()
+    for name in "abc":
+        tifffile.imwrite(f"gfp/{name}.tif", np.full((64, 72), 9, np.uint8))
+    words = ("measure", "labels/a.tif", "images/a.tif", "-o", "a.csv", "--also", "gfp/b.tif", "--also", "gfp/c.tif")
+    assert annotrain(*words) == 0
+    row = rows_of("a.csv")[0]
+    assert (row["intensity_mean_b"], row["intensity_max_c"]) == ("9", "9")
+    assert annotrain("measure", "labels", "images", "-o", "all.csv", "--also", "gfp") == 0
+    assert {row["intensity_mean_gfp"] for row in rows_of("all.csv")} == {"9"}
+    assert float(rows_of("all.csv")[0]["intensity_mean_images"]) > 1000
+    (here / "gfp" / "b.tif").unlink()
+    assert annotrain("measure", "labels", "images", "-o", "some.csv", "--also", "gfp") == 2
+    assert "b has no partner in gfp" in capsys.readouterr().err
+    assert {row["image"] for row in rows_of("some.csv")} == {"a"}
+    image, labels = draw_discs()
+    assert "intensity_sum_image 2" in at.measure(labels, image, also=[image])
+
+
 def test_axes_and_pixel_sizes_come_from_the_image(here):
     image = np.stack([draw_discs(seed=s)[0] for s in range(2)])
     labels = np.stack([draw_discs()[1]] * 2).astype(np.uint8)

@@ -232,6 +232,20 @@ def test_the_window_lives_while_it_measures_and_cancel_ends_it(lab, monkeypatch)
     assert not lab.enabled("save_table_button")
 
 
+def test_other_channels_are_measured_where_that_is_wanted(lab):
+    lab.viewer.add_image(np.zeros((5, 5)), name="of another size")
+    assert lab.find("measure_also_check").isHidden()
+    lab.find("image_combo").choose(lab.viewer.layers["cells"])
+    lab.viewer.add_image(np.full((40, 60), 3, np.uint8), name="GFP", scale=(0.5, 0.5), units=UM)
+    lab.find("image_combo").choose(lab.viewer.layers["cells"])
+    check = lab.find("measure_also_check")
+    assert check.text() == "Brightness in 1 other image, too"
+    check.click()
+    measure(lab)
+    assert lab.panel.measure._table["intensity_mean_GFP"].tolist() == [3, 3, 3]
+    assert lab.panel.measure.minimumSizeHint().width() <= 300
+
+
 def test_closing_the_panel_ends_a_measurement(lab, monkeypatch):
     def endless(*_):
         while True:

@@ -1,6 +1,7 @@
 """Numbers of objects whose size, shape and brightness are known."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import dask.array as da
@@ -106,6 +107,28 @@ def test_every_channel_has_its_intensities():
     assert [row[f"intensity_{what}_c0"] for what in INTENSITIES] == [65541 / 4, 1, 65535, 65541]
     assert [row[f"intensity_{what}_c1"] for what in INTENSITIES] == [10, 10, 10, 40]
     assert mean_columns(row) == ["intensity_mean_c0", "intensity_mean_c1"]
+
+
+def test_further_images_are_further_channels_with_names():
+    labels = np.zeros((2, 6, 6), np.uint8)
+    labels[1, :2, :2] = 3
+    first, second, colours = (
+        Stack.of(np.full(shape, k), name=name)
+        for k, (name, shape) in enumerate([("DAPI", (2, 6, 6)), ("GFP", (2, 6, 6)), ("RGB", (2, 6, 6, 3))], 1)
+    )
+    *_, done = iter_measurement(Stack.of(labels), first, also=[second, replace(colours, axes="ZYXC")])
+    row = only(done.result)
+    assert {name.removeprefix("intensity_mean_"): row[name] for name in mean_columns(row)} == {
+        "DAPI": 1,
+        "GFP": 2,
+        "RGB_c0": 3,
+        "RGB_c1": 3,
+        "RGB_c2": 3,
+    }
+    assert column("intensity_mean_GFP").words == "mean intensity GFP"
+    assert column("intensity_sum_RGB_c1").title == "sum RGB_c1"
+    *_, done = iter_measurement(Stack.of(labels), first, also=[first])
+    assert mean_columns(done.result) == ["intensity_mean_DAPI 0", "intensity_mean_DAPI 1"]
 
 
 def test_pixels_that_are_no_numbers_are_left_out_and_told():

@@ -13,11 +13,20 @@ def measurable(roster: Roster, image: Image | None) -> list[Labels]:
         return []
     ranks = {id(roster.annotation(image)): 2, id(roster.result(image)): 0}
     every = [layer for layer in roster.viewer.layers if isinstance(layer, Labels)]
+    return sorted((layer for layer in every if fit(roster, image, layer)), key=lambda layer: ranks.get(id(layer), 1))
+
+
+def other_channels(roster: Roster, image: Image, layer: Labels) -> list[Image]:
+    """The other images that a labels layer fits: napari shows channels as images of their own."""
+    return [other for other in roster.images() if other is not image and fit(roster, other, layer)]
+
+
+def fit(roster: Roster, image: Image, layer: Labels) -> bool:
+    """Whether a labels layer is as large as an image."""
     try:
-        fitting = [layer for layer in every if labels_over(roster, image, layer) is not None]
+        return labels_over(roster, image, layer) is not None
     except AnnotrainError:  # the image itself cannot be used, which the first step says
-        return []
-    return sorted(fitting, key=lambda layer: ranks.get(id(layer), 1))
+        return False
 
 
 def labels_over(roster: Roster, image: Image, layer: Labels) -> Stack | None:

@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from qtpy.QtWidgets import QFileDialog
 
 from napari_annotrain._napari import measure_words as words
@@ -35,8 +35,12 @@ class MeasureFlow(MeasureShown):
         if self._lane.busy:
             return
         layer, labels, stack, kind, painted = self._chosen()
+        image = self._c.image
+        wanted = self._c.panel is not None and self._c.panel.measure.also_check.isChecked()
+        also = [self._c.roster.stack(one) for one in self._others() * wanted]
         self._run(
-            lambda: iter_measurement(labels, stack, kind, painted), lambda table: self._take(layer, labels, table)
+            lambda: iter_measurement(labels, stack, kind, painted, also),
+            lambda table: self._take(layer, image, labels, table),
         )
 
     def cancel(self) -> None:
@@ -125,11 +129,11 @@ class MeasureFlow(MeasureShown):
             self._c.say("Cancelled.")
         self._c.refresh()
 
-    def _take(self, layer: Labels, labels: Stack, table: Table) -> None:
+    def _take(self, layer: Labels, image: Image, labels: Stack, table: Table) -> None:
         if not table.n_rows:
             raise AnnotrainError(no_objects(labels.name))
         before = self._tables.pop(layer, None)
         if before is not None:
             before.close()
-        self._tables[layer] = Measured(layer, labels, table, self._plane, self.show)
+        self._tables[layer] = Measured(layer, image, labels, table, self._plane, self._c.guarded(self.show))
         self._c.say(" ".join([f"Measured {words.amount(table)}: click a row to see it.", *self._notes]))

@@ -1,10 +1,10 @@
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from napari.layers import Labels
+from napari.layers import Image, Labels
 
 from napari_annotrain._napari import measure_words as words
-from napari_annotrain._napari.measurable import measurable
+from napari_annotrain._napari.measurable import measurable, other_channels
 from napari_annotrain._napari.measured import Measured
 from napari_annotrain._napari.pointing import Pointing, go_to
 from napari_annotrain._napari.view import region_of
@@ -59,6 +59,7 @@ class MeasureShown:
             measured.stale = True
         stale = measured is not None and measured.stale
         step.set_table(None if measured is None else measured.table)
+        step.set_others(len(self._others()))
         step.set_stale(words.STALE if stale else "")
         step.set_words(self._progress or self._sentence())
         step.set_running(*self._why_not())
@@ -76,8 +77,14 @@ class MeasureShown:
                 if layer is prediction:
                     combo.choose(layer)
 
+    def _others(self) -> list[Image]:
+        """The other images that can be measured with these labels."""
+        image, layer = self._c.image, self._layer
+        return [] if image is None or layer is None else other_channels(self._c.roster, image, layer)
+
     def _measured(self) -> Measured | None:
-        return None if self._layer is None else self._tables.get(self._layer)
+        measured = None if self._layer is None else self._tables.get(self._layer)
+        return measured if measured is not None and measured.is_of(self._c.image) else None
 
     def _sentence(self) -> str:
         measured = self._measured()

@@ -33,6 +33,7 @@ class Measured(QObject):
     def __init__(
         self,
         layer: Any,
+        image: Any,
         labels: Stack,
         table: Table,
         plane: Callable[[], tuple[int, int] | None],
@@ -40,7 +41,8 @@ class Measured(QObject):
     ) -> None:
         super().__init__()
         self.table, self.stale = table, False
-        self._layer, self._axes, self._name = ref(layer), labels.axes, labels.name
+        self._layer, self._image = ref(layer), ref(image)
+        self._axes, self._name = labels.axes, labels.name
         self._plane, self._changed = plane, changed
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -59,6 +61,10 @@ class Measured(QObject):
         if layer is not None:
             for emitter, slot in self._emitters(layer):
                 emitter.disconnect(slot)
+
+    def is_of(self, image: Any) -> bool:
+        """Whether it was measured in this image."""
+        return self._image() is image
 
     def outdate(self, event: Any = None) -> None:
         """Take it that the labels have changed."""

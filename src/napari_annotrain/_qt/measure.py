@@ -35,6 +35,9 @@ class MeasureStep(QWidget):
             "measure_button", "Measure", "Makes a table of all objects: size, shape, brightness, position."
         )
         self.cancel_button = button("cancel_measure_button", "Cancel", "Stops measuring or saving.")
+        self.also_check = QCheckBox()
+        self.also_check.setObjectName("measure_also_check")
+        self.also_check.setToolTip("Measures the same objects in the other open images of this size: other channels.")
         self.words_label = faint_label(name="measure_label")
         self.stale_label = QLabel()
         self.stale_label.setObjectName("measure_stale_label")
@@ -57,6 +60,7 @@ class MeasureStep(QWidget):
         self._connect()
         self.set_table(None)
         self.set_stale("")
+        self.set_others(0)
 
     def _build(self) -> None:
         form = form_layout()
@@ -72,6 +76,7 @@ class MeasureStep(QWidget):
         whole.setContentsMargins(4, 2, 4, 8)
         whole.setSpacing(5)
         whole.addLayout(form)
+        whole.addWidget(self.also_check)
         whole.addWidget(row_of((self.measure_button, 3), (self.cancel_button, 1)))
         whole.addWidget(self.words_label)
         whole.addWidget(self.stale_label)
@@ -91,6 +96,11 @@ class MeasureStep(QWidget):
     def set_labels(self, layers: Sequence[tuple[str, Any]], prefer: Any) -> None:
         """Offer layers to measure, name and object."""
         self.labels_combo.set_items(layers, prefer)
+
+    def set_others(self, n: int) -> None:
+        """Offer to measure intensities in so many other images too."""
+        self.also_check.setText(f"Brightness in {n} other image{'s' if n > 1 else ''}, too")
+        self.also_check.setVisible(n > 0)
 
     def set_table(self, table: Table | None) -> None:
         """Show a table, or none."""

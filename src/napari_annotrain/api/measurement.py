@@ -1,9 +1,10 @@
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_annotrain.api.failures import Failures, left_out
 from napari_annotrain.api.sources import Source, is_path, one_stack
-from napari_annotrain.data.pairs import pair_files, stem
+from napari_annotrain.data.pairs import is_folder, pair_files, stem
 from napari_annotrain.data.places import check_place, check_way
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError, PartlyDone
@@ -21,6 +22,7 @@ def measure(
     kind: Kind = "cells",
     axes: str | None = None,
     annotation: bool = False,
+    also: Sequence[Source] = (),
     out: Out = None,
     rois: Out = None,
     on_event: OnEvent | None = None,
@@ -39,6 +41,9 @@ def measure(
         One letter of T, C, Z, Y, X for each dimension of the image.
     annotation
         The labels are painted ones: 1 is background, cells or classes are from 2 on.
+    also
+        Further images of the same size, or folders of them, whose intensities are measured too. Then the columns of
+        intensities bear the names of the files; for folders those of the folders.
     out
         Where the table is written, .csv.
     rois
@@ -65,13 +70,56 @@ def measure(
         check_way(Path(out), store=False, overwrite=True)
     one = _One(kind, axes, annotation, on_event)
     if not (is_path(labels) and is_path(image)):
-        return one.finish(one.measure(labels, image, rois), out)
+        return one.finish(one.measure(_Sources(labels, image, tuple(also)), rois), out)
     pairs, notes = pair_files(image, labels, ("image", "label image"))
     for text in notes:
         one.note(text)
+    others = [(_name_of(source), _partners(image, source)) for source in also]
     if len(pairs) == 1:
-        return one.finish(one.measure(pairs[0][1], pairs[0][0], rois), out)
-    return one.measure_all(pairs, out, rois)
+        alone = _Sources(pairs[0][1], pairs[0][0], tuple(found.get(pairs[0][0]) for _, found in others))
+        return one.finish(one.measure(alone, rois), out)
+    names = [Path(image).name, *(name for name, _ in others)]
+    every = [_Sources(b, a, tuple(found.get(a) for _, found in others), names if also else ()) for a, b in pairs]
+    return one.measure_all(every, out, rois)
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """What is measured of one image; `names` are those of the columns, if not the images' own."""
+
+    labels: Source
+    image: Source
+    also: tuple[Source, ...] = ()
+    names: Sequence[str] = ()
+
+    def opened(self, axes: str | None) -> tuple[Stack, Stack, list[Stack]]:
+        """Labels, image, further images; labels of the image's shape have its axes, whatever their file says."""
+        image = one_stack(self.image, axes)
+        labels = one_stack(self.labels, None, "labels", labels=True)
+        if tuple(labels.array.shape) == image.label_shape:
+            labels = Stack(labels.array, image.label_axes, labels.name, labels.pixel_um)
+        also = []
+        for k, source in enumerate(self.also):
+            if source is None:
+                raise AnnotrainError(f"{image.name} has no partner in {self.names[k + 1]}: put one of its name there.")
+            other = one_stack(source, axes if is_path(source) else None, f"image {k + 2}")
+            if other.array.shape == image.array.shape:
+                other = replace(other, axes=image.axes)
+            also.append(other)
+        if self.names:
+            image, *also = (replace(one, name=name) for one, name in zip([image, *also], self.names, strict=True))
+        return labels, image, also
+
+
+def _partners(image: Source, source: Source) -> dict[Path, Path]:
+    """Which further image belongs to which image."""
+    if not is_path(source):
+        raise AnnotrainError("The images are files, but a further one is an array: give its path, too.")
+    return dict(pair_files(image, source, ("image", "further image"))[0])
+
+
+def _name_of(source: Source) -> str:
+    return Path(source).name if is_path(source) and is_folder(source) else stem(source) if is_path(source) else ""
 
 
 class _One:
@@ -82,36 +130,37 @@ class _One:
         self._tell: OnEvent = on_event or (lambda event: None)
         self.note: Callable[[str], None] = lambda text: self._tell(Note(text))
 
-    def measure(self, labels: Source, image: Source, rois: Out, empty: bool = False) -> Table:
+    def measure(self, sources: _Sources, rois: Out, empty: bool = False) -> Table:
         """Measure one image and write its ROIs; only with `empty` it may have no objects."""
         if rois is not None:
             check_place(check_rois_place(rois))
-        found, stack = self._open(labels, image)
-        for event in iter_measurement(found, stack, self._kind, self._annotation):
+        labels, image, also = sources.opened(self._axes)
+        for event in iter_measurement(labels, image, self._kind, self._annotation, also):
             if isinstance(event, Done):
                 table: Table = event.result
             else:
                 self._tell(event)
         if not table.n_rows:
             if not empty:
-                raise AnnotrainError(no_objects(found.name))
-            self.note(no_objects(found.name))
+                raise AnnotrainError(no_objects(labels.name))
+            self.note(no_objects(labels.name))
         elif rois is not None:
-            for event in iter_rois(rois, found, stack.n_channels, self._kind, self._annotation):
+            for event in iter_rois(rois, labels, image.n_channels, self._kind, self._annotation):
                 self._tell(event)
         return table
 
-    def measure_all(self, pairs: Sequence[tuple[Path, Path]], out: Out, rois: Out) -> Table:
+    def measure_all(self, every: Sequence[_Sources], out: Out, rois: Out) -> Table:
         """Measure the images of a folder."""
         if rois is not None and Path(rois).suffix.lower() == ".zip":
             raise AnnotrainError(f"{rois} is one file, but there are several images: name a folder for their ROIs.")
         failures = Failures(self.note)
         tables = {}
-        for image, labels in pairs:
-            with failures.noting(image.name):
-                own = None if rois is None else Path(rois) / f"{stem(image)}.zip"
-                tables[stem(image)] = self.measure(labels, image, own, empty=True)
-        sentence = left_out(failures.names, len(pairs), "images could not be measured")
+        for sources in every:
+            name = stem(sources.image)
+            with failures.noting(Path(sources.image).name):
+                own = None if rois is None else Path(rois) / f"{name}.zip"
+                tables[name] = self.measure(sources, own, empty=True)
+        sentence = left_out(failures.names, len(every), "images could not be measured")
         if not tables:
             raise AnnotrainError(sentence)
         table = join(tables)
@@ -127,11 +176,3 @@ class _One:
         if out is not None:
             write_table(out, table)
         return table
-
-    def _open(self, labels: Source, image: Source) -> tuple[Stack, Stack]:
-        """Both; labels of the image's shape have its axes, whatever their file says."""
-        stack = one_stack(image, self._axes)
-        found = one_stack(labels, None, "labels", labels=True)
-        if tuple(found.array.shape) == stack.label_shape:
-            found = Stack(found.array, stack.label_axes, found.name, found.pixel_um)
-        return found, stack

@@ -15,6 +15,7 @@ def measure(
     rois: str | None = None,
     as_: Annotated[Literal["cells", "classes"], Parameter(name="--as")] = "cells",
     annotation: Annotated[bool, Parameter(negative="")] = False,
+    also: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     axes: str | None = None,
 ) -> None:
     """Measure the objects of label images: size, shape, intensity, position.
@@ -33,6 +34,9 @@ def measure(
         cells: objects; classes: a row for each class and plane.
     annotation
         The labels are painted ones: 1 is background, cells or classes are from 2 on.
+    also
+        A further image of the same size, or a folder of them, such as another channel: its intensities are measured
+        too. Can be given several times.
     axes
         One letter of T, C, Z, Y, X for each dimension of the image.
     """
@@ -40,5 +44,13 @@ def measure(
 
     with telling_where(f"The table is in {out}."), Progress() as show:
         measure_objects(
-            Path(labels), Path(image), kind=as_, axes=axes, annotation=annotation, out=out, rois=rois, on_event=show
+            Path(labels),
+            Path(image),
+            kind=as_,
+            axes=axes,
+            annotation=annotation,
+            also=[Path(one) for one in also],
+            out=out,
+            rois=rois,
+            on_event=show,
         )

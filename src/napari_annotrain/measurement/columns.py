@@ -75,34 +75,33 @@ FIXED = tuple(name for name in _COLUMNS if not name.startswith("intensity_"))
 INTENSITIES = ("mean", "min", "max", "sum")
 
 
-def intensity_names(channel: int, n_channels: int) -> list[str]:
-    """Names of the columns of a channel; it is numbered, from 0, where there are several."""
-    end = f"_c{channel}" if n_channels > 1 else ""
-    return [f"intensity_{what}{end}" for what in INTENSITIES]
+def numbered(name: str, n_channels: int) -> list[str]:
+    """Names of the channels of an image: its own, numbered from 0 where there are several."""
+    if n_channels == 1:
+        return [name]
+    return [f"{name}_c{k}".lstrip("_") for k in range(n_channels)]
+
+
+def intensity_names(channel: str) -> list[str]:
+    """Names of the columns of a channel; the only one of an image needs no name."""
+    return [f"intensity_{what}_{channel}".rstrip("_") for what in INTENSITIES]
 
 
 def column(name: str) -> Column:
     """What is known of a column, by its name."""
-    base, _, channel = name.rpartition("_c")
-    if base in _COLUMNS and channel.isdecimal():
-        one = _COLUMNS[base]
-        return replace(one, name=name, title=f"{one.title} c{channel}", meaning=f"{one.meaning} Channel {channel}.")
-    return _COLUMNS[name]
+    if name in _COLUMNS:
+        return _COLUMNS[name]
+    _, what, channel = name.split("_", 2)
+    one = _COLUMNS[f"intensity_{what}"]
+    return replace(one, name=name, title=f"{what} {channel}", meaning=f"{one.meaning} Channel: {channel}.")
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Names of columns in the order in which they stand in a table: intensities last, channel by channel."""
-    found = set(names)
-    fixed = [name for name in FIXED if name in found]
-    return fixed + sorted(found.difference(fixed), key=_channel_first)
+    """Names of columns in the order in which they stand in a table: intensities last, in the order given."""
+    found = list(dict.fromkeys(names))
+    return [name for name in FIXED if name in found] + [name for name in found if name not in FIXED]
 
 
 def mean_columns(names: Iterable[str]) -> list[str]:
     """The mean intensity of each channel among these columns."""
     return [name for name in names if name.startswith("intensity_mean")]
-
-
-def _channel_first(name: str) -> tuple[int, int]:
-    base, _, channel = name.rpartition("_c")
-    what = (base if channel.isdecimal() else name).removeprefix("intensity_")
-    return (int(channel) if channel.isdecimal() else -1), INTENSITIES.index(what)

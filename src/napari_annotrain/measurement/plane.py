@@ -32,7 +32,11 @@ def compact(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int32], npt.NDArra
 
 
 def measure_objects(
-    labels: npt.NDArray[Any], image: npt.NDArray[Any], kind: Kind = CELLS, size_um: PixelSize | None = None
+    labels: npt.NDArray[Any],
+    image: npt.NDArray[Any],
+    channels: Sequence[str],
+    kind: Kind = CELLS,
+    size_um: PixelSize | None = None,
 ) -> Iterator[Rows]:
     """Measure the objects of a plane, `GROUP` of them at a time: columns by name (see `measurement.columns`).
 
@@ -44,6 +48,8 @@ def measure_objects(
         (Y, X) whole numbers, 0 is background. All pixels of one value are one object, wherever they lie.
     image
         (C, Y, X).
+    channels
+        Their names, for those of the columns.
     kind
         Of classes, what makes sense for a single cell only is left out.
     size_um
@@ -56,13 +62,14 @@ def measure_objects(
     for start in range(0, len(regions), GROUP):
         rows = []
         for i in range(start, min(start + GROUP, len(regions))):
-            rows.append(_measure(int(values[regions[i].label]), regions[i], stretched[i], image, kind, size_um))
+            row = _measure(int(values[regions[i].label]), regions[i], stretched[i], image.shape[1:], kind, size_um)
+            rows.append(row | _intensities(image[:, *regions[i].slice][:, regions[i].image], channels))
             regions[i] = stretched[i] = None  # which hold pixels
         yield {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def _measure(
-    label: int, region: Any, stretched: Any, image: npt.NDArray[Any], kind: Kind, size_um: PixelSize | None
+    label: int, region: Any, stretched: Any, shape: tuple[int, ...], kind: Kind, size_um: PixelSize | None
 ) -> Row:
     area, (y, x) = int(region.area), region.centroid
     top, left, bottom, right = region.bbox
@@ -74,12 +81,12 @@ def _measure(
         row["perimeter_um"] = region.perimeter * high if high == wide else np.nan
         row |= {"centroid_y_um": y * high, "centroid_x_um": x * wide}
     if kind == CELLS:
-        height, width = image.shape[-2:]
+        height, width = shape
         row["touches_border"] = top == 0 or left == 0 or bottom == height or right == width
         row |= _shape(region, stretched, size_um)
     else:
-        row["area_percent"] = 100 * area / (image.shape[-2] * image.shape[-1])
-    return row | _intensities(image[:, top:bottom, left:right][:, region.image])
+        row["area_percent"] = 100 * area / (shape[0] * shape[1])
+    return row
 
 
 def _shape(region: Any, stretched: Any, size_um: PixelSize | None) -> Row:
@@ -112,13 +119,13 @@ def _angle(orientation: float) -> float:
     return float(np.degrees(orientation) - 90) % 180
 
 
-def _intensities(values: npt.NDArray[Any]) -> Row:
+def _intensities(values: npt.NDArray[Any], channels: Sequence[str]) -> Row:
     """Of pixels (C, N)."""
     row: Row = {}
-    for channel, own in enumerate(values):
+    for channel, own in zip(channels, values, strict=True):
         if values.dtype.kind == "f":
             own = own[np.isfinite(own)]
-        names: Sequence[str] = intensity_names(channel, len(values))
+        names = intensity_names(channel)
         known = (own.mean(dtype=float), own.min(), own.max(), own.sum(dtype=float)) if own.size else ()
         row |= dict(zip(names, map(float, known or [np.nan] * len(INTENSITIES)), strict=True))
     return row

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 from zlib import crc32
@@ -10,11 +10,14 @@ from napari_annotrain.data.annotation import BACKGROUND
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Done, Event, Measured, Note
+from napari_annotrain.measurement.channels import side_by_side
 from napari_annotrain.measurement.plane import PixelSize, Rows, measure_objects
 from napari_annotrain.measurement.table import CELLS, Kind, PlaneCount, Table, stacked
 
 
-def iter_measurement(labels: Stack, image: Stack, kind: Kind = CELLS, annotation: bool = False) -> Iterator[Event]:
+def iter_measurement(
+    labels: Stack, image: Stack, kind: Kind = CELLS, annotation: bool = False, also: Sequence[Stack] = ()
+) -> Iterator[Event]:
     """Measure the objects of a label image plane by plane; no more than one plane is in the memory.
 
     An object is all pixels of one value in one plane: one that goes through several planes has a row in each. NaN
@@ -30,6 +33,8 @@ def iter_measurement(labels: Stack, image: Stack, kind: Kind = CELLS, annotation
         ``"cells"``, or ``"classes"``: a row for each class and plane.
     annotation
         The labels are painted ones: 1 is background, cells or classes are from 2 on.
+    also
+        Further images of the same size, such as other channels, whose intensities are measured too.
 
     Yields
     ------
@@ -40,7 +45,9 @@ def iter_measurement(labels: Stack, image: Stack, kind: Kind = CELLS, annotation
     AnnotrainError
         The shapes do not fit, or the labels are no whole numbers or negative.
     """
-    check_fit(labels, image)
+    for one in (image, *also):
+        check_fit(labels, one)
+    pixels_of, channels = side_by_side([image, *also])
     size_um = _pixel_size(labels, image)
     places = list(product(range(labels.shape[0]), range(labels.shape[2])))
     parts: list[Any] = []
@@ -51,9 +58,9 @@ def iter_measurement(labels: Stack, image: Stack, kind: Kind = CELLS, annotation
         objects = objects_of(plane, labels.name, annotation)
         n_before = n
         if objects.any():
-            pixels = image.read(t, (slice(z, z + 1), slice(None), slice(None)))[:, 0]
+            pixels = pixels_of.read(t, (slice(z, z + 1), slice(None), slice(None)))[:, 0]
             not_finite += _not_finite(objects, pixels)
-            for rows in measure_objects(objects, pixels, kind, size_um):
+            for rows in measure_objects(objects, pixels, channels, kind, size_um):
                 n += len(rows["label"])
                 parts.append(rows | _place(t, z, len(rows["label"]), labels, image))
                 yield Measured(n, done, len(places))

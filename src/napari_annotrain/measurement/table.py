@@ -63,7 +63,7 @@ class Table(Mapping[str, npt.NDArray[Any]]):
 
 def stacked(parts: list[Mapping[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
     """Rows below each other; a column that some parts lack is NaN there."""
-    names = in_order({name for part in parts for name in part})
+    names = in_order(name for part in parts for name in part)
     return {name: np.concatenate([part[name] if name in part else _unknown(part) for part in parts]) for name in names}
 
 
