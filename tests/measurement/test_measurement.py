@@ -126,7 +126,7 @@ def test_further_images_are_further_channels_with_names():
         "RGB_c2": 3,
     }
     assert column("intensity_mean_GFP").words == "mean intensity GFP"
-    assert column("intensity_sum_RGB_c1").title == "sum RGB_c1"
+    assert (column("intensity_sum_RGB_c1").title, column("intensity_sum_RGB_c1").unit) == ("sum", "RGB_c1")
     *_, done = iter_measurement(Stack.of(labels), first, also=[first])
     assert mean_columns(done.result) == ["intensity_mean_DAPI 0", "intensity_mean_DAPI 1"]
 

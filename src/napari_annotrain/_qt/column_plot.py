@@ -11,7 +11,7 @@ from napari_annotrain._qt.layout import form_layout, words
 from napari_annotrain._qt.palette import Theme
 from napari_annotrain.measurement.columns import column
 
-HEIGHT = 150
+HEIGHT, MARGIN = 164, 6
 COLOUR, CHOSEN_COLOUR = "#2ec4f1", "#ff9f1c"
 MOST_BARS, MOST_TICKS = 40, 8
 #: What the second combo holds for a histogram.
@@ -138,6 +138,7 @@ class ColumnPlot(QWidget):
             plot.addItem(item)
         for item in (self._line, self._mark_point):
             plot.addItem(item, ignoreBounds=True)
+        plot.plotItem.layout.setContentsMargins(0, 0, 0, MARGIN)  # its label hangs out of the axis
         self._plot = plot
         self._layout.addWidget(plot)
         self._paint_theme()

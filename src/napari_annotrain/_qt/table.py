@@ -11,6 +11,8 @@ from napari_annotrain.measurement.columns import column
 ROW_HEIGHT, ROWS_SHOWN = 22, 8
 #: Qt looks at so many rows to see how wide a column must be.
 ROWS_LOOKED_AT = 60
+#: Longer words of a heading are cut; its tooltip has all of them.
+MOST_LETTERS = 11
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -66,7 +68,7 @@ class ColumnsModel(QAbstractTableModel):
             return None
         known = column(self._shown[section])
         if role == Qt.ItemDataRole.DisplayRole:
-            return f"{known.title}\n{known.unit}"
+            return f"{_short(known.title)}\n{_short(known.unit)}"
         return f"{known.meaning}\n{known.name}" if role == Qt.ItemDataRole.ToolTipRole else None
 
     def sort(self, section: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
@@ -160,6 +162,10 @@ def text_of(value: Any, name: str) -> str:
     if not np.isfinite(value):
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= MOST_LETTERS else words[: MOST_LETTERS - 1] + "…"
 
 
 def _sorted(values: npt.NDArray[Any], descending: bool) -> npt.NDArray[np.intp]:

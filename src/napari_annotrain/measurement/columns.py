@@ -15,7 +15,8 @@ class Column:
     title
         In a heading, short.
     unit
-        In a heading, below the title; empty for numbers without one. That of an intensity is the grey value.
+        In a heading, below the title; empty for numbers without one. Intensities are grey values; theirs names the
+        channel.
     meaning
         One sentence.
     """
@@ -28,9 +29,8 @@ class Column:
     @property
     def words(self) -> str:
         """Title and unit, such as "area (µm²)" or "mean intensity c0"."""
-        if self.unit == INTENSITY:
-            what, _, channel = self.title.partition(" ")
-            return f"{what} {INTENSITY} {channel}".strip()
+        if self.name.startswith(INTENSITY):
+            return f"{self.title} {INTENSITY} {self.unit.removeprefix(INTENSITY)}".strip()
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
@@ -93,7 +93,7 @@ def column(name: str) -> Column:
         return _COLUMNS[name]
     _, what, channel = name.split("_", 2)
     one = _COLUMNS[f"intensity_{what}"]
-    return replace(one, name=name, title=f"{what} {channel}", meaning=f"{one.meaning} Channel: {channel}.")
+    return replace(one, name=name, unit=channel, meaning=f"{one.meaning} Channel: {channel}.")
 
 
 def in_order(names: Iterable[str]) -> list[str]:
