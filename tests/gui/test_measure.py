@@ -181,6 +181,9 @@ def test_what_was_measured_is_out_of_date_once_the_labels_change(lab):
     assert lab.find("measure_label").text().startswith("3 cells")
     layer.paint((38, 5), 5)
     assert not stale.isHidden()
+    measure(lab)
+    lab.viewer.layers["cells"].scale = (0.3, 0.3)  # then areas are other ones, too
+    assert not stale.isHidden()
 
 
 def test_a_prediction_is_chosen_measured_and_outdated_by_the_next(person, fake):

@@ -68,14 +68,14 @@ class MeasureShown:
 
     def _offer(self) -> None:
         assert self._c.panel is not None
-        combo, roster, image = self._c.panel.measure.labels_combo, self._c.roster, self._c.image
+        step, roster, image = self._c.panel.measure, self._c.roster, self._c.image
         before, self._offered = self._offered, measurable(roster, image)
-        combo.set_items([(layer.name, layer) for layer in self._offered], prefer=next(iter(self._offered), None))
+        step.set_labels([(layer.name, layer) for layer in self._offered], prefer=next(iter(self._offered), None))
         prediction = None if image is None else roster.result(image)
         if not any(prediction is layer for layer in before):  # a new one is what one wants to measure
             for layer in self._offered:
                 if layer is prediction:
-                    combo.choose(layer)
+                    step.labels_combo.choose(layer)
 
     def _others(self) -> list[Image]:
         """The other images that can be measured with these labels."""

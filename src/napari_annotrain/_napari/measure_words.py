@@ -8,7 +8,7 @@ NO_IMAGE = "Open an image and predict it; then its objects can be measured."
 NO_LABELS = "Nothing to measure yet: predict cells in step 4, or add a labels layer of the size of the image."
 READY = "Press Measure to get a table of every object: size, shape, brightness, position."
 NO_TABLE = "There is no table yet: press Measure."
-STALE = "Out of date: the labels have changed since. Press Measure again."
+STALE = "Out of date: labels or image have changed since. Press Measure again."
 BUSY, ENDING, IDLE = "It is being measured or saved.", "It ends in a moment.", "Nothing is being measured."
 PREDICTING = "A prediction of these labels is going on."
 

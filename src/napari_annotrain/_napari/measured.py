@@ -19,8 +19,8 @@ LARGE_PLANE = 1 << 24
 class Measured(QObject):
     """The table of a labels layer, and whether the layer still is what was measured.
 
-    Painting and new pixels are told by the layer. Undo and redo only redraw it: then the plane in view is compared
-    with what it was.
+    Painting, new pixels and another pixel size are told by the layers. Undo and redo only draw the labels anew: then
+    the plane in view is compared with what it was.
 
     Parameters
     ----------
@@ -47,27 +47,32 @@ class Measured(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._compare)
-        for emitter, slot in self._emitters(layer):
+        for emitter, slot in self._emitters():
             emitter.connect(slot)
 
-    def _emitters(self, layer: Any) -> list[tuple[Any, Callable[..., None]]]:
-        events = layer.events
-        return [(events.paint, self.outdate), (events.data, self.outdate), (events.set_data, self._drawn)]
+    def _emitters(self) -> list[tuple[Any, Callable[..., None]]]:
+        layer, image, found = self._layer(), self._image(), []
+        if layer is not None:
+            events = layer.events
+            found += [(events.paint, self.outdate), (events.data, self.outdate), (events.set_data, self._drawn)]
+        if image is not None:  # its pixels, and how large they are
+            found += [
+                (emitter, self.outdate) for emitter in (image.events.data, image.events.scale, image.events.units)
+            ]
+        return found
 
     def close(self) -> None:
         """Look at the layer no more."""
         self._timer.stop()
-        layer = self._layer()
-        if layer is not None:
-            for emitter, slot in self._emitters(layer):
-                emitter.disconnect(slot)
+        for emitter, slot in self._emitters():
+            emitter.disconnect(slot)
 
     def is_of(self, image: Any) -> bool:
         """Whether it was measured in this image."""
         return self._image() is image
 
     def outdate(self, event: Any = None) -> None:
-        """Take it that the labels have changed."""
+        """Take it that the labels or the image have changed."""
         if not self.stale:
             self.stale = True
             self._changed()

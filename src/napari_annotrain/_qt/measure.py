@@ -56,6 +56,7 @@ class MeasureStep(QWidget):
             "save_rois_button", "Save ROIs...", "Writes the outlines as a .zip for ImageJ's ROI Manager."
         )
         self._table: Table | None = None
+        self._offered: list[tuple[str, int]] = []
         self._build()
         self._connect()
         self.set_table(None)
@@ -95,7 +96,10 @@ class MeasureStep(QWidget):
 
     def set_labels(self, layers: Sequence[tuple[str, Any]], prefer: Any) -> None:
         """Offer layers to measure, name and object."""
-        self.labels_combo.set_items(layers, prefer)
+        offered = [(name, id(layer)) for name, layer in layers]
+        if offered != self._offered:  # else a list that is open stays open
+            self._offered = offered
+            self.labels_combo.set_items(layers, prefer)
 
     def set_others(self, n: int) -> None:
         """Offer to measure intensities in so many other images too."""
