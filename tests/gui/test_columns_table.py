@@ -122,6 +122,18 @@ def test_the_plot_draws_a_histogram_or_points_and_tells_which_was_clicked(qtbot)
     assert plot._mark_point.getData()[1].tolist() == [2]
 
 
+def test_of_very_many_points_some_are_drawn_and_that_is_said(qtbot):
+    plot = ColumnPlot()
+    qtbot.addWidget(plot)
+    plot.set_columns({"area_px": np.arange(N), "perimeter_px": np.arange(N) * 2.0}, "cells", "area_px")
+    plot.up_combo.choose("perimeter_px")
+    assert plot._points.getData()[0].tolist() == list(range(0, N, 5))
+    assert "20,000 of 100,000 points" in plot._plot.getAxis("bottom").labelText
+    plot._points.sigClicked.emit(plot._points, plot._points.points()[3:4], None)
+    plot.choose(15)
+    assert plot._mark_point.getData()[0].tolist() == [15]
+
+
 def test_another_table_forgets_the_chosen_row(qtbot):
     step = MeasureStep()
     qtbot.addWidget(step)

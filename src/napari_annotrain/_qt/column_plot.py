@@ -14,6 +14,8 @@ from napari_annotrain.measurement.columns import column
 HEIGHT, MARGIN = 164, 6
 COLOUR, CHOSEN_COLOUR = "#2ec4f1", "#ff9f1c"
 MOST_BARS, MOST_TICKS = 40, 8
+#: Of more points every second, third, ... is drawn: each costs some 10 µs.
+MOST_POINTS = 20_000
 #: What the second combo holds for a histogram.
 COUNT = ""
 #: Columns that say which object it is, not what it is like.
@@ -42,6 +44,7 @@ class ColumnPlot(QWidget):
         self._columns: Mapping[str, npt.NDArray[Any]] = {}
         self._chosen: int | None = None
         self._what = ""
+        self._rows = np.arange(0)  # of the points
         self._theme = Theme()
         self._plot: Any = None
         form = form_layout()
@@ -96,7 +99,10 @@ class ColumnPlot(QWidget):
         else:
             others = self._columns[up].astype(float)
             known = np.flatnonzero(np.isfinite(values) & np.isfinite(others))
-            self._points.setData(values[known], others[known], data=known)
+            self._rows = known[:: -(-len(known) // MOST_POINTS) or 1]
+            if len(self._rows) < len(known):
+                self._plot.setLabel("bottom", f"{column(across).words} · {len(self._rows):,} of {len(known):,} points")
+            self._points.setData(values[self._rows], others[self._rows])
         self._plot.getPlotItem().enableAutoRange()
         self._mark()
 
@@ -145,7 +151,7 @@ class ColumnPlot(QWidget):
 
     def _clicked(self, item: Any, points: Any, event: Any = None) -> None:
         if len(points):
-            self.row_chosen.emit(int(points[0].data()))
+            self.row_chosen.emit(int(self._rows[points[0].index()]))
 
     def _paint_theme(self) -> None:
         self._plot.setBackground(self._theme.background)
