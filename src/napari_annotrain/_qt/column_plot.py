@@ -144,7 +144,7 @@ class ColumnPlot(QWidget):
             plot.addItem(item)
         for item in (self._line, self._mark_point):
             plot.addItem(item, ignoreBounds=True)
-        plot.plotItem.layout.setContentsMargins(0, 0, 0, MARGIN)  # its label hangs out of the axis
+        plot.plotItem.layout.setContentsMargins(0, MARGIN, 0, MARGIN)  # labels hang out of the axes
         self._plot = plot
         self._layout.addWidget(plot)
         self._paint_theme()
