@@ -46,6 +46,7 @@ def data_folder(tmp_path, monkeypatch):
     image, truth = cells((96, 96), n_cells=6)
     for k in (1, 2):
         write_array(tmp_path / "images" / f"{k}.tif", image, "YX")
+        write_array(tmp_path / "gfp" / f"{k}.tif", image, "YX")
         write_array(tmp_path / "annotations" / f"{k}.tif", strokes(truth), "YX")
         write_array(tmp_path / "truth" / f"{k}.tif", truth, "YX")
         write_array(tmp_path / "DIC" / "01_RES" / f"mask{k:03}.tif", truth, "YX")

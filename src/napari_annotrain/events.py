@@ -206,6 +206,22 @@ class Searched(Event):
     found: tuple[Any, ...] = field(repr=False)
 
 
+class Measured(Event):
+    """Some more objects were measured.
+
+    Attributes
+    ----------
+    n
+        Rows of the table so far.
+    done, total
+        Planes finished so far and in all.
+    """
+
+    n: int
+    done: int
+    total: int
+
+
 @dataclass(frozen=True)
 class Failed(Event):
     """The run ended in an exception; the last event of its stream.
@@ -229,7 +245,7 @@ class Done(Event):
     Attributes
     ----------
     result
-        The trained `Model`, or the predicted array.
+        The trained `Model`, the predicted array, or the table of a measurement.
     """
 
     result: Any = field(repr=False)

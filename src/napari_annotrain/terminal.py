@@ -8,6 +8,7 @@ from napari_annotrain.events import (
     Computed,
     Event,
     Failed,
+    Measured,
     Note,
     Separating,
     Started,
@@ -51,6 +52,8 @@ class Progress:
                 self._say(f"step {step}: validation IoU {score:.3f}")
             case BlockDone() | Computed() | TileDone():
                 self._advance(event)
+            case Measured(n=n, done=done, total=total):
+                self._bar.update(self._task, completed=done / total, description=f"{n:,} objects")
             case Separating():
                 self._bar.update(self._task, description="telling cells apart")
             case Completing(done=done, total=total):

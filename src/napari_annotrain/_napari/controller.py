@@ -13,6 +13,7 @@ from napari_annotrain._napari.doubt_flow import DoubtFlow
 from napari_annotrain._napari.edit_flow import EditFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
 from napari_annotrain._napari.live import ViewWatch
+from napari_annotrain._napari.measure_flow import MeasureFlow
 from napari_annotrain._napari.paint_flow import PaintFlow
 from napari_annotrain._napari.predict_flow import PredictFlow
 from napari_annotrain._napari.roster import Roster
@@ -70,6 +71,7 @@ class Controller:
         self.classes = ClassFlow(self)
         self.doubts = DoubtFlow(self)
         self.suspects = SuspectFlow(self)
+        self.measure = MeasureFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None
         self._loading: Job | None = None
@@ -88,6 +90,7 @@ class Controller:
         viewer.events.theme.connect(self._themed)
         self.watch = ViewWatch(viewer, self.guarded(self.predict.look))
         self.borders.attach()
+        self.measure.attach()
         present.connect(self, panel)
         bind_keys(viewer, self)
         self._themed()
@@ -109,6 +112,7 @@ class Controller:
         self.predict.close_sink()
         self.predict.veils.close()
         self.borders.close(CLOSING_SECONDS)
+        self.measure.close(CLOSING_SECONDS)
         if self._loading is not None:
             self._loading.mute()
             self._loading.join(CLOSING_SECONDS)

@@ -71,6 +71,10 @@ class PredictFlow(PredictSettings):
         c.session.activity = "predicting"
         self._run(wanted, speaks=True)
 
+    def fills(self, layer: Any) -> bool:
+        """Whether a prediction is being written to a layer."""
+        return self.under_way and any(layer is one for one in self._order.layers)
+
     def tell_apart(self) -> None:
         """Tell the cells of the last prediction apart again, where they are still shown."""
         c = self._c

@@ -90,6 +90,12 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (predict.output_changed, controller.predict.set_output),
         (predict.spec_changed, controller.predict.set_spec),
         (predict.cells_changed, controller.predict.set_cells),
+        (panel.measure.labels_changed, controller.measure.choose_labels),
+        (panel.measure.measure_clicked, controller.measure.start),
+        (panel.measure.cancel_clicked, controller.measure.cancel),
+        (panel.measure.row_chosen, controller.measure.go),
+        (panel.measure.save_table_clicked, controller.measure.save_table),
+        (panel.measure.save_rois_clicked, controller.measure.save_rois),
     ):
         signal.connect(guarded(command))
 
@@ -111,6 +117,7 @@ def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
     allow(panel.annotate.complete_region_button, no_image)
     _show_buttons(controller, panel, facts)
     _show_summaries(controller, panel, facts)
+    controller.measure.show()
 
 
 def _show_image(controller: "Controller", panel: Panel) -> None:

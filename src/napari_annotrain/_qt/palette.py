@@ -59,6 +59,7 @@ def style(theme: Theme) -> str:
         "QPushButton#train_button:enabled {{ background: {accent}; color: " + on_accent + "; font-weight: bold; }}"
         "#offer_frame {{ border: 1px solid {accent}; border-radius: 3px; }}"
         "#status_frame {{ border: none; border-top: 1px solid {line}; }}"
-        "QTableWidget {{ border: 1px solid {line}; gridline-color: transparent; }}"
+        "QTableView {{ border: 1px solid {line}; gridline-color: transparent; }}"
+        "#measure_table::item:selected {{ background: {accent}; color: " + on_accent + "; }}"
         "QProgressBar {{ text-align: center; }}"
     ).format(**colours)

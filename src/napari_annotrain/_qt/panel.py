@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QComboBox, QFrame, QLabel, QScrollArea, QSizePolicy, 
 from napari_annotrain._qt.annotate import AnnotateStep
 from napari_annotrain._qt.fold import Fold, WheelGuard
 from napari_annotrain._qt.image import ImageStep
+from napari_annotrain._qt.measure import MeasureStep
 from napari_annotrain._qt.palette import Theme, style
 from napari_annotrain._qt.predict import PredictStep
 from napari_annotrain._qt.session import SessionRow
@@ -15,7 +16,7 @@ WIDTH, HEIGHT = 360, 760
 
 
 class Panel(QWidget):
-    """Four steps that fold, from top to bottom in the order the data flows, over a line that says what happens.
+    """Five steps that fold, from top to bottom in the order the data flows, over a line that says what happens.
 
     A view: the steps' signals go up, setters go down; it decides nothing.
     """
@@ -31,8 +32,11 @@ class Panel(QWidget):
         self.annotate = AnnotateStep()
         self.train = TrainStep()
         self.predict = PredictStep()
+        self.measure = MeasureStep()
         steps = {"Image": self.image, "Annotate": self.annotate, "Train": self.train, "Predict": self.predict}
+        steps["Measure"] = self.measure
         self.folds = {title: Fold(i, title, step) for i, (title, step) in enumerate(steps.items(), 1)}
+        self.folds["Measure"].set_open(False)
         self.status_label = QLabel()
         self.status_label.setObjectName("status_label")
         self.status_label.setWordWrap(True)
@@ -93,6 +97,7 @@ class Panel(QWidget):
         """Follow the colours of the window."""
         self.setStyleSheet(style(theme))
         self.train.loss_plot.set_theme(theme)
+        self.measure.set_theme(theme)
 
     def event(self, event: QEvent) -> Any:
         """Tell when the dock lets go of the panel (its x unparents it and sends no close event)."""

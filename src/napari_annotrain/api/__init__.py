@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from napari_annotrain.api.clusters import iter_on_cluster
     from napari_annotrain.api.devices import list_devices, warm_up
     from napari_annotrain.api.evaluation import evaluate
+    from napari_annotrain.api.measurement import measure
     from napari_annotrain.api.next_places import is_painted, iter_where_next, where_next
     from napari_annotrain.api.piecewise import iter_prediction, measure_normalisation
     from napari_annotrain.api.prediction import check_seams, output_of, predict
@@ -43,6 +44,7 @@ __all__ = [
     "leave_a_core",
     "list_devices",
     "load_model",
+    "measure",
     "measure_normalisation",
     "output_of",
     "predict",
@@ -56,6 +58,7 @@ __all__ = [
 _HOMES = {
     "api.devices": ("list_devices", "warm_up"),
     "api.evaluation": ("evaluate",),
+    "api.measurement": ("measure",),
     "api.piecewise": ("iter_prediction", "measure_normalisation"),
     "api.prediction": ("check_seams", "output_of", "predict"),
     "api.clusters": ("iter_on_cluster",),

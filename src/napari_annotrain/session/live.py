@@ -62,7 +62,7 @@ class Session(Evented):
     """
 
     #: What the session folder keeps of it; models go into files of their own.
-    KEPT: ClassVar[tuple[str, ...]] = ("target", "preset", "base", "train", "predict", "class_names")
+    KEPT: ClassVar[tuple[str, ...]] = ("target", "preset", "base", "train", "predict", "class_names", "class_colours")
 
     target: Target = "classes"
     preset: str = "fast"
