@@ -206,6 +206,7 @@ class Searched(Event):
     found: tuple[Any, ...] = field(repr=False)
 
 
+@dataclass(frozen=True)
 class Measured(Event):
     """Some more objects were measured.
 
