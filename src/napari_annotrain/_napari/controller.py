@@ -56,6 +56,7 @@ class Controller:
         self.roster = Roster(viewer)
         self.lane = Lane()
         self.panel: Panel | None = None
+        self.docks: list[Any] = []  # each shows one step of the panel
         self.image: Image | None = None
         self.annotation: Labels | None = None
         self.loaded = False  # torch and the engine
@@ -81,6 +82,8 @@ class Controller:
 
     def attach(self, panel: Panel) -> None:
         """Serve a panel; an earlier one of this viewer is let go."""
+        for dock in self.docks:
+            dock.give_back(self.panel)
         self.detach()
         self.panel = panel
         viewer = self.roster.viewer
@@ -99,6 +102,8 @@ class Controller:
         self.predict.show_outputs()
         panel.predict.live_check.setChecked(self.predict.live)
         self._load_engine()
+        for dock in self.docks:
+            dock.borrow(panel)
 
     def detach(self) -> None:
         """Let the panel go: runs are stopped and waited for, the best model so far stays in the session."""

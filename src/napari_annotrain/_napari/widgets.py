@@ -19,7 +19,7 @@ class AnnotrainPanel(Panel):
 
         def leave(*_: object) -> None:
             present = known()
-            if present is not None and present.panel is self:
+            if present is not None and present.panel is self and not present.docks:
                 present.detach()
 
         self.left.connect(leave)  # the dock's x

@@ -38,7 +38,11 @@ class Fold(QWidget):
 
     def __init__(self, number: int, title: str, body: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.body = body
+        self.body, self._is_lent = body, False
+        self._lent = QLabel("Shown in a dock of its own.")
+        self._lent.setProperty("faint", True)
+        self._lent.setContentsMargins(14, 2, 4, 6)
+        self._lent.hide()
         self._arrow = QLabel()
         self._arrow.setObjectName("fold_arrow")
         self._arrow.setFixedWidth(12)
@@ -64,6 +68,7 @@ class Fold(QWidget):
         column.setSpacing(0)
         column.addWidget(self.header)
         column.addWidget(body)
+        column.addWidget(self._lent)
         self.header.toggled.connect(self._toggled)
         self._toggled(True)
 
@@ -79,10 +84,25 @@ class Fold(QWidget):
         """Fold or unfold."""
         self.header.setChecked(is_open)
 
+    def lend(self) -> QWidget:
+        """Give the body away, to a dock of its own."""
+        self._is_lent = True
+        self.layout().removeWidget(self.body)
+        self._toggled(self.header.isChecked())
+        return self.body
+
+    def take_back(self) -> None:
+        """Have the body again."""
+        self._is_lent = False
+        self.layout().insertWidget(1, self.body)
+        self._toggled(self.header.isChecked())
+
     def _toggled(self, is_open: bool) -> None:
         self._arrow.setText("▾" if is_open else "▸")
         self.header.setToolTip("Fold this step" if is_open else "Unfold this step")
-        self.body.setVisible(is_open)
+        if not self._is_lent:
+            self.body.setVisible(is_open)
+        self._lent.setVisible(is_open and self._is_lent)
 
 
 class WheelGuard(QObject):

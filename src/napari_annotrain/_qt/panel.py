@@ -23,6 +23,8 @@ class Panel(QWidget):
 
     left = Signal()
     shown = Signal()
+    said = Signal(str, bool)
+    styled = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,12 +39,7 @@ class Panel(QWidget):
         steps["Measure"] = self.measure
         self.folds = {title: Fold(i, title, step) for i, (title, step) in enumerate(steps.items(), 1)}
         self.folds["Measure"].set_open(False)
-        self.status_label = QLabel()
-        self.status_label.setObjectName("status_label")
-        self.status_label.setWordWrap(True)
-        self.status_label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.status_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.status_label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.status_label, self._foot = status_line()
         self._build()
         self._guard = WheelGuard(self)
         for combo in self.findChildren(QComboBox):
@@ -64,17 +61,11 @@ class Panel(QWidget):
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inner)
-        foot = QFrame()
-        foot.setObjectName("status_frame")
-        foot_column = QVBoxLayout(foot)
-        foot_column.setContentsMargins(8, 6, 8, 6)
-        foot_column.addWidget(self.status_label)
-        self.status_label.setMinimumHeight(3 * self.fontMetrics().lineSpacing() + 2)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
         whole.addWidget(scroll, 1)
-        whole.addWidget(foot)
+        whole.addWidget(self._foot)
         self.setMinimumWidth(260)
 
     def sizeHint(self) -> QSize:
@@ -88,14 +79,24 @@ class Panel(QWidget):
         self.status_label.setProperty("problem", problem)
         self.status_label.style().unpolish(self.status_label)
         self.status_label.style().polish(self.status_label)
+        self.said.emit(text, problem)
 
     def set_summary(self, step: str, text: str) -> None:
         """Set the line of state of a step, by its title."""
         self.folds[step].set_summary(text)
 
+    def lend(self, step: str) -> QWidget:
+        """Give the body of a step away, by its title; its fold says where it is."""
+        return self.folds[step].lend()
+
+    def take_back(self, step: str) -> None:
+        """Have the body of a step again."""
+        self.folds[step].take_back()
+
     def set_theme(self, theme: Theme) -> None:
         """Follow the colours of the window."""
         self.setStyleSheet(style(theme))
+        self.styled.emit(style(theme))
         self.train.loss_plot.set_theme(theme)
         self.measure.set_theme(theme)
 
@@ -104,3 +105,20 @@ class Panel(QWidget):
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.left.emit()
         return super().event(event)
+
+
+def status_line() -> tuple[QLabel, QFrame]:
+    """A label for what happens, and the frame that it stands in."""
+    label = QLabel()
+    label.setObjectName("status_label")
+    label.setWordWrap(True)
+    label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    label.setMinimumHeight(3 * label.fontMetrics().lineSpacing() + 2)
+    frame = QFrame()
+    frame.setObjectName("status_frame")
+    column = QVBoxLayout(frame)
+    column.setContentsMargins(8, 6, 8, 6)
+    column.addWidget(label)
+    return label, frame
