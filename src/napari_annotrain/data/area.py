@@ -27,6 +27,10 @@ class Area:
         (Y, X) how deep inside its cell a pixel lies, 0 to 1 (`weights.cell_distances`); None for classes.
     held_out
         (Y, X) True in validation blocks; never trained on.
+    cells_px
+        Pixels of each cell in it; None for classes.
+    border
+        (Y, X) the part of the weight that does not hang on how much of each class is annotated.
     """
 
     image: int
@@ -37,4 +41,6 @@ class Area:
     target: TargetMap = field(repr=False)
     weight: WeightMap = field(repr=False)
     held_out: npt.NDArray[np.bool_] = field(repr=False)
-    distance: DistanceMap | None = field(default=None, repr=False)
+    distance: DistanceMap | None = field(repr=False)
+    cells_px: npt.NDArray[np.intp] | None = field(repr=False)
+    border: WeightMap = field(repr=False)
