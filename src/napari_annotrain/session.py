@@ -1,11 +1,13 @@
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from psygnal import SignalGroupDescriptor
 from pydantic import BaseModel, ConfigDict
 
 from napari_annotrain.data.annotation import BACKGROUND
+from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.specs import PRESETS, PredictSpec, Target, TrainSpec, WeightSpec
 
 Activity = Literal["idle", "training", "predicting"]
@@ -35,11 +37,20 @@ class Trained:
         The `net.model.Model`.
     score
         Its best validation score, 0 to 1; None when nothing could be validated or it was opened from a file.
+    time
+        When it was made or opened, as on the clock of the wall; None where nobody knows.
     """
 
     name: str
     model: Any
     score: float | None = None
+    time: datetime | None = field(default_factory=datetime.now)
+
+    def in_words(self) -> str:
+        """Such as "model 3 · score 0.81 · 14:05"."""
+        score = "" if self.score is None else f"score {self.score:.2f}"
+        clock = "" if self.time is None else f"{self.time:%H:%M}"
+        return " · ".join(word for word in (self.name, score, clock) if word)
 
 
 class Session(Evented):
@@ -53,6 +64,8 @@ class Session(Evented):
         By predicted value: annotation value minus one.
     models, model
         All models so far, and the one that predicts.
+    keep_training
+        Whether training goes on until it is stopped, and learns what is painted meanwhile.
     activity
         What is going on. A status: changing it starts and stops nothing.
     status
@@ -67,12 +80,30 @@ class Session(Evented):
     class_names: dict[int, str] = {0: "background", 1: "cell"}
     models: tuple[Trained, ...] = ()
     model: Trained | None = None
+    keep_training: bool = False
     activity: Activity = "idle"
     status: str = ""
 
     def keep(self, trained: Trained) -> None:
         """Add a model and make it the one that predicts."""
         self.models = (*self.models, trained)[-MOST_MODELS:]
+        self.model = trained
+
+    def earlier(self, trained: Trained) -> Trained | None:
+        """The model before this one; None where it is the first that is kept."""
+        index = next((i for i, one in enumerate(self.models) if one is trained), 0)
+        return self.models[index - 1] if index else None
+
+    def go_back(self, trained: Trained) -> None:
+        """Let one of the models predict; the others stay.
+
+        Raises
+        ------
+        AnnotrainError
+            It is not kept any more.
+        """
+        if not any(one is trained for one in self.models):
+            raise AnnotrainError(f"{trained.name} is not kept any more: choose another model.")
         self.model = trained
 
     def name_classes(self, names: Mapping[int, str]) -> None:
@@ -152,6 +183,12 @@ def why_not_predict(facts: Facts) -> str:
     if not facts.trained:
         return "There is no model yet: train one, or open one."
     return facts.problem
+
+
+def precision_in_words(precision: str) -> str:
+    """How precisely the device computes: "half precision (bfloat16)"; of another word the word itself."""
+    bits = {"float32": "full", "bfloat16": "half", "float16": "half"}.get(precision)
+    return f"{bits} precision ({precision})" if bits else precision
 
 
 def why_not_weigh(facts: Facts) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Checkpoint, Done, Note, Started, Step, TileDone, Validated
+from napari_annotrain.events import Checkpoint, Done, Grown, Note, Started, Step, TileDone, Validated
 
 HAS_DISPLAY = not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY"))
 if not HAS_DISPLAY:
@@ -47,6 +47,7 @@ class FakeEngine:
         self.released = 0
         self.norms = 0
         self.target = "classes"
+        self.fed = []  # what was painted while training, as it arrived
 
     def warm_up(self):
         pass
@@ -100,7 +101,10 @@ class FakeEngine:
             while self.hold == "train":
                 threading.Event().wait(0.005)
                 step += 1
-                yield Step(step, 0.1, 0.1 * step, 0.5)
+                for painted in settings["feed"].take():
+                    self.fed.append(painted)
+                    yield Grown(step, None, 0.1 * step, len(painted.boxes))
+                yield Step(step, 0.1, 0.1 * step, 0.0 if settings["feed"].endless else 0.5)
                 yield Checkpoint(step, model, None)
             yield Done(model)
         finally:

@@ -7,6 +7,7 @@ from napari.layers import Image, Labels
 
 from napari_annotrain._napari import present
 from napari_annotrain._napari.border_flow import BorderFlow
+from napari_annotrain._napari.keep_flow import KeepFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
 from napari_annotrain._napari.live import ViewWatch
 from napari_annotrain._napari.paint_flow import PaintFlow
@@ -54,6 +55,7 @@ class Controller:
         self.loaded = False  # torch and the engine
         self.problem = ""
         self.paint = PaintFlow(self)
+        self.keep = KeepFlow(self)
         self.train = TrainFlow(self)
         self.predict = PredictFlow(self)
         self.seams = SeamFlow(self)
@@ -82,6 +84,7 @@ class Controller:
         self.refresh_layers()
         self.predict.show_outputs()
         panel.predict.live_check.setChecked(self.predict.live)
+        panel.train.keep_check.setChecked(self.session.keep_training)
         self._load_engine()
 
     def detach(self) -> None:
@@ -102,6 +105,7 @@ class Controller:
         if self.watch is not None:
             self.watch.close()
             self.watch = None
+        self.keep.close()
         for tally in self._tallies.values():
             tally.close()
         self._tallies.clear()

@@ -57,6 +57,8 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (train.preset_changed, controller.train.set_preset),
         (train.device_changed, controller.train.set_device),
         (train.spec_changed, controller.train.set_spec),
+        (train.keep_toggled, controller.keep.set_on),
+        (train.model_chosen, controller.train.go_back),
         (train.open_clicked, controller.train.open_model),
         (train.save_clicked, controller.train.save_model),
         (train.weights_clicked, controller.borders.start),
@@ -148,6 +150,8 @@ def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     predicting = activity == "predicting" or (activity == "idle" and controller.predict.under_way)
     no_prediction = "" if predicting else "Nothing is being predicted."
     panel.train.set_running(bool(running), running or why_not_train(facts), no_training or ending)
+    panel.train.set_models([(one.in_words(), one) for one in controller.session.models], controller.session.model)
+    allow(panel.train.model_combo, running or ("" if facts.trained else "There is no model yet."))
     allow(panel.train.save_button, "" if facts.trained else "There is no model yet.")
     allow(panel.train.border_weights_button, why_not_weigh(facts))
     only_one = "" if len(controller.roster.images()) > 1 else "There is only one image."

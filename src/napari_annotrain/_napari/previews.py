@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 #: Seconds of training before the view is predicted for the first time.
 FIRST_SECONDS = 3.0
-#: Afterwards whenever training has gone on by this factor; with Live, every so many seconds.
+#: Afterwards whenever training has gone on by this factor; with Live, or while training goes on without a limit,
+#: every so many seconds.
 GROWTH, LIVE_SECONDS = 1.6, 5.0
 #: Predicting the view takes at most this share of the time.
 SHARE = 0.1
@@ -54,7 +55,7 @@ class Previews:
         c.predict.forget_view()  # what it writes is of a model that may not be kept
         self._under_way = True
         self._next = max(seconds * GROWTH, seconds + LIVE_SECONDS)
-        if c.predict.live:
+        if c.predict.live or c.keep.on:
             self._next = seconds + LIVE_SECONDS
         self.requests.append((model, tuple(self._order.pieces), spec))
 

@@ -14,6 +14,7 @@ from napari_annotrain._napari.run_events import Advanced, Found, LeftOut, Previe
 from napari_annotrain._qt.job import sentence
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.border_map import border_map
+from napari_annotrain.data.feed import Feed
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import BlockDone, Computed, Done, Event, Note, Region, Step, TileDone
@@ -41,6 +42,7 @@ def training(
     class_names: Mapping[int, str],
     requests: deque[Request],
     in_use: Callable[[], bool],
+    feed: Feed,
 ) -> Iterator[Event]:
     """Train, and give the memory back however it ends; between two steps, predict what is asked for meanwhile.
 
@@ -50,12 +52,14 @@ def training(
         Where the window puts what it wants predicted; at most one waits.
     in_use
         Whether somebody works in the window, who is left a core.
+    feed
+        Brings what is painted meanwhile.
     """
     api = engine.load()
 
     def run() -> Generator[Event]:
         events = api.iter_training(
-            images, target=target, preset=preset, base=base, spec=spec, class_names=dict(class_names)
+            images, target=target, preset=preset, base=base, spec=spec, class_names=dict(class_names), feed=feed
         )
         with closing(events):
             for event in events:

@@ -29,6 +29,8 @@ class Tally(QObject):
     """
 
     counted = Signal()
+    #: Strip and its values, each time it was read.
+    read = Signal(object, object)
 
     def __init__(self, layer: Any, empty: bool = False) -> None:
         super().__init__()
@@ -57,6 +59,15 @@ class Tally(QObject):
         """Indices of the planes that hold or ever held paint, or are still to be counted."""
         return {strip[:-1] for strip in self._touched | self._due}
 
+    def painted_strips(self) -> set[Strip]:
+        """Strips that hold paint, or are still to be counted."""
+        return {strip for strip, values in self._strips.items() if values} | self._due
+
+    def values(self, strip: Strip) -> npt.NDArray[np.integer]:
+        """The (rows, columns) of a strip."""
+        *plane, k = strip
+        return np.asarray(self._layer.data[(*plane, slice(k * self.height, (k + 1) * self.height))])
+
     def count_now(self) -> dict[int, int]:
         """Count everything that is due before answering."""
         while self._due:
@@ -70,13 +81,13 @@ class Tally(QObject):
             getattr(self._layer.events, emitter).disconnect(slot)
 
     @property
-    def _height(self) -> int:
+    def height(self) -> int:
         """Rows of a strip."""
         return max(1, STRIP_PIXELS // max(1, int(self._layer.data.shape[-1])))
 
     def _all_strips(self) -> Iterator[Strip]:
         *planes, rows, _ = self._layer.data.shape
-        return product(*(range(n) for n in planes), range(-(-rows // self._height)))
+        return product(*(range(n) for n in planes), range(-(-rows // self.height)))
 
     def _painted(self, event: Any) -> None:
         for atom in event.value:
@@ -85,7 +96,7 @@ class Tally(QObject):
             else:
                 spans = [(int(np.min(index)), int(np.max(index)) + 1) for index in atom[0]]
             *planes, (top, bottom), _ = spans
-            rows = range(int(top) // self._height, (int(bottom) - 1) // self._height + 1)
+            rows = range(int(top) // self.height, (int(bottom) - 1) // self.height + 1)
             strips = set(product(*(range(int(a), int(b)) for a, b in planes), rows))
             self._touched |= strips
             self._due |= strips
@@ -114,12 +125,11 @@ class Tally(QObject):
             self.counted.emit()
 
     def _count(self, strip: Strip) -> None:
-        *plane, k = strip
-        rows = slice(k * self._height, (k + 1) * self._height)
-        values = np.asarray(self._layer.data[(*plane, rows)])
+        values = self.values(strip)
         self._strips[strip] = _pixels_by_value(values)
         if self._strips[strip]:
             self._touched.add(strip)
+        self.read.emit(strip, values)
 
 
 def _pixels_by_value(values: npt.NDArray[np.integer]) -> dict[int, int]:

@@ -40,7 +40,7 @@ class TrainSettings:
             return
         choices = [(NOTHING, "nothing")]
         if session.model is not None:
-            choices.append((LAST_MODEL, _LAST))
+            choices.append((LAST_MODEL, self._last()))
         choices += [(name, name) for name in self.bases]
         panel.train.set_bases(choices, session.base)
         panel.train.show_network(session.preset, self._whose_network())
@@ -48,7 +48,13 @@ class TrainSettings:
     def _whose_network(self) -> str:
         """The model training goes on from, in words; empty when it starts from nothing."""
         base = self._c.session.base
-        return {NOTHING: "", LAST_MODEL: _LAST}.get(base, base)
+        return {NOTHING: "", LAST_MODEL: self._last()}.get(base, base)
+
+    def _last(self) -> str:
+        """What the model that predicts is called among those to start from."""
+        session = self._c.session
+        latest = session.model is None or session.model is session.models[-1]
+        return _LAST if latest or session.model is None else session.model.name
 
     def choose_base(self) -> None:
         """Go on from the last model where it learnt the same thing; else from what the package knows, or nothing."""

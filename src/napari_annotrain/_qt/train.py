@@ -1,9 +1,10 @@
 from collections.abc import Sequence
+from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
-from napari_annotrain._qt.combos import ChoiceCombo
+from napari_annotrain._qt.combos import ChoiceCombo, ItemCombo
 from napari_annotrain._qt.form import SpecForm
 from napari_annotrain._qt.layout import allow, button, faint_label, form_layout, row_of, words
 from napari_annotrain._qt.more import MoreSettings
@@ -26,6 +27,8 @@ class TrainStep(QWidget):
     open_clicked = Signal()
     save_clicked = Signal()
     weights_clicked = Signal()
+    keep_toggled = Signal(bool)
+    model_chosen = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,6 +40,12 @@ class TrainStep(QWidget):
         self.device_combo.setToolTip("What computes. Automatic takes a GPU where there is one that works.")
         self.train_button = button("train_button", "Train", "Learns from what is painted (key T). Paint on meanwhile.")
         self.stop_button = button("stop_button", "Stop", "Ends training; the best model so far is kept.")
+        self.keep_check = QCheckBox("Keep training while I paint")
+        self.keep_check.setObjectName("keep_training_check")
+        self.keep_check.setToolTip(
+            "Training goes on until you press Stop. What you paint or erase meanwhile is learnt within seconds,\n"
+            "is shown to the network more often for a while, and the labels in view follow."
+        )
         self.loss_plot = LossPlot()
         self.run_label = faint_label(name="run_label")
         self.run_label.hide()
@@ -51,6 +60,8 @@ class TrainStep(QWidget):
         self.more = MoreSettings(
             "more_train_button", TrainSpec(), hide=("device", "seconds"), beside=self.border_weights_button
         )
+        self.model_combo = ItemCombo("model_combo", "none yet")
+        self.model_combo.setProperty("tip", "The model that predicts, and from which training goes on.")
         self.open_button = button("open_model_button", "Open model...", "Takes a model that was saved before.")
         self.save_button = button("save_model_button", "Save model...", "Saves the model that predicts.")
         self._build()
@@ -67,8 +78,12 @@ class TrainStep(QWidget):
         whole.addLayout(form)
         whole.addWidget(self.basic_form)
         whole.addWidget(row_of((self.train_button, 3), (self.stop_button, 1)))
+        whole.addWidget(self.keep_check)
         whole.addWidget(self.loss_plot)
         whole.addWidget(self.run_label)
+        models = form_layout()
+        models.addRow(words("Model"), self.model_combo)
+        whole.addLayout(models)
         whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1)))
         whole.addWidget(self.more)
 
@@ -78,6 +93,8 @@ class TrainStep(QWidget):
         self.open_button.clicked.connect(lambda: self.open_clicked.emit())
         self.save_button.clicked.connect(lambda: self.save_clicked.emit())
         self.border_weights_button.clicked.connect(lambda: self.weights_clicked.emit())
+        self.keep_check.toggled.connect(self.keep_toggled)
+        self.model_combo.item_changed.connect(self.model_chosen)
         self.base_combo.choice_changed.connect(self.base_changed)
         self.preset_combo.choice_changed.connect(self.preset_changed)
         self.device_combo.choice_changed.connect(self.device_changed)
@@ -89,6 +106,10 @@ class TrainStep(QWidget):
         with QSignalBlocker(self.base_combo):
             self.base_combo.set_choices(bases)
             self.base_combo.choose(chosen)
+
+    def set_models(self, models: Sequence[tuple[str, Any]], chosen: Any) -> None:
+        """Offer the models there are, newest first, and show which one predicts; nothing is told."""
+        self.model_combo.show_items(models[::-1], chosen)
 
     def show_network(self, preset: str, whose: str = "") -> None:
         """Show the network in use: that of a preset, or the one of the model `whose` name is given; nothing is told."""

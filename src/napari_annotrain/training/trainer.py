@@ -20,6 +20,7 @@ from napari_annotrain.training.batches import Batches
 from napari_annotrain.training.kept import Kept
 from napari_annotrain.training.learner import Learner, prepare
 from napari_annotrain.training.parts import choose_parts
+from napari_annotrain.training.shown import Shown
 from napari_annotrain.training.state import TrainingState, Weights, copy_optimiser, copy_weights
 from napari_annotrain.training.threshold import choose_threshold
 
@@ -84,29 +85,6 @@ class _Progress:
         return waiting and self.seconds - self.grown >= self.growth_cost / GROWTH_SHARE
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """What is learnt from, and the blocks of it that the network is measured on.
-
-    Attributes
-    ----------
-    held_out
-        None where nothing is held out.
-    cells
-        For the threshold of cells; None where the target is another one.
-    """
-
-    dataset: AnnotatedDataset
-    held_out: validate.ValidationSet | None
-    cells: validate.ValidationSet | None
-
-    @classmethod
-    def of(cls, dataset: AnnotatedDataset, net: NetSpec) -> "_Shown":
-        tiling, padded = geometry(net), net.padding == "same"
-        cells = validate.collect(dataset, tiling, padded, everywhere=True) if dataset.distances else None
-        return cls(dataset, validate.collect(dataset, tiling, padded), cells)
-
-
 def fit(
     dataset: AnnotatedDataset,
     net: NetSpec,
@@ -151,7 +129,7 @@ def fit(
     patch, target_crop = _patch_sizes(net, spec.patch)
     free = free_memory(learner.device)
     learner.parts = choose_parts(net, learner.n_weights, patch, spec.batch, learner.precision, free)
-    shown = _Shown.of(dataset, net)
+    shown = Shown.of(dataset, net)
     precision = str(learner.precision).removeprefix("torch.")
     yield Started("training", spec.steps, spec.seconds, describe(learner.device), precision)
     yield from (Note(text) for text in dataset.notes)
@@ -163,19 +141,10 @@ def fit(
         while progress.goes_on(learner.step):
             if growth is not None and progress.growth_is_due():
                 shown = yield from _grow(learner, progress, batches, shown, growth)
-            began = time.perf_counter()
-            try:
-                images, maps = batches.get(learner.step)
-                loss = learner.learn(images, maps[..., target_crop, target_crop])
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or learner.parts >= spec.batch:
-                    raise
-                learner.parts *= 2
-                release_memory(search=True)
-                yield Note(f"Memory ran out: {_in_parts(learner, spec)} from now on.")
+            taken = _take_step(learner, progress, batches, target_crop)
+            yield taken
+            if isinstance(taken, Note):
                 continue
-            progress.seconds += time.perf_counter() - began
-            yield Step(learner.step, loss, progress.seconds, progress.told(learner.step))
             if shown.held_out is not None and progress.validation_is_due(learner.step):
                 yield _validate(learner, progress, shown.held_out)
             if progress.seconds - progress.checkpointed >= SECONDS_BETWEEN_CHECKPOINTS:
@@ -186,9 +155,25 @@ def fit(
     yield _checkpoint(learner, progress, shown.cells, scheduled)
 
 
+def _take_step(learner: Learner, progress: _Progress, batches: Batches, crop: slice) -> Step | Note:
+    """Learn from the next batch; a note where that must be tried again with less memory."""
+    began, spec = time.perf_counter(), progress.spec
+    try:
+        images, maps = batches.get(learner.step)
+        loss = learner.learn(images, maps[..., crop, crop])
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or learner.parts >= spec.batch:
+            raise
+        learner.parts *= 2
+        release_memory(search=True)
+        return Note(f"Memory ran out: {_in_parts(learner, spec)} from now on.")
+    progress.seconds += time.perf_counter() - began
+    return Step(learner.step, loss, progress.seconds, progress.told(learner.step))
+
+
 def _grow(
-    learner: Learner, progress: _Progress, batches: Batches, shown: _Shown, growth: Growth
-) -> Generator[Event, None, _Shown]:
+    learner: Learner, progress: _Progress, batches: Batches, shown: Shown, growth: Growth
+) -> Generator[Event, None, Shown]:
     """Learn from now on also from what was painted in the meantime."""
     began, before = time.perf_counter(), shown.dataset
     grown = growth.take(before)
@@ -196,7 +181,7 @@ def _grow(
         return shown
     shown = replace(shown, dataset=grown.dataset)
     if grown.can_be_learnt:
-        shown = _Shown.of(grown.dataset, learner.network.spec)
+        shown = Shown.of(grown.dataset, learner.network.spec)
         batches.grow(grown, learner.step)
         if learner.anchor is not None and before.sizes is not None and grown.dataset.sizes is not None:
             ratio = share_for(grown.dataset.sizes.n) / share_for(before.sizes.n)
