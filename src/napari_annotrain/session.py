@@ -185,6 +185,13 @@ def why_not_predict(facts: Facts) -> str:
     return facts.problem
 
 
+def why_not_compare(facts: Facts) -> str:
+    """Why it cannot be shown what has changed; empty where it can."""
+    if not facts.image:
+        return "There is no image yet."
+    return facts.problem if facts.trained else "There is no model yet: train one, or open one."
+
+
 def precision_in_words(precision: str) -> str:
     """How precisely the device computes: "half precision (bfloat16)"; of another word the word itself."""
     bits = {"float32": "full", "bfloat16": "half", "float16": "half"}.get(precision)

@@ -7,6 +7,7 @@ from napari.layers import Image, Labels
 
 from napari_annotrain._napari import present
 from napari_annotrain._napari.border_flow import BorderFlow
+from napari_annotrain._napari.changes_flow import ChangesFlow
 from napari_annotrain._napari.keep_flow import KeepFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
 from napari_annotrain._napari.live import ViewWatch
@@ -60,6 +61,7 @@ class Controller:
         self.predict = PredictFlow(self)
         self.seams = SeamFlow(self)
         self.borders = BorderFlow(self)
+        self.changes = ChangesFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None
         self._loading: Job | None = None
@@ -98,6 +100,7 @@ class Controller:
         self.predict.close_sink()
         self.predict.veils.close()
         self.borders.close(CLOSING_SECONDS)
+        self.changes.close(CLOSING_SECONDS)
         if self._loading is not None:
             self._loading.mute()
             self._loading.join(CLOSING_SECONDS)

@@ -9,7 +9,7 @@ from napari_annotrain._qt.palette import BACKGROUND, Theme, class_colour
 from napari_annotrain._qt.panel import Panel
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.session import Facts, what_next, why_not_predict, why_not_train, why_not_weigh
+from napari_annotrain.session import Facts, what_next, why_not_compare, why_not_predict, why_not_train, why_not_weigh
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -58,6 +58,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (train.device_changed, controller.train.set_device),
         (train.spec_changed, controller.train.set_spec),
         (train.keep_toggled, controller.keep.set_on),
+        (train.changes_toggled, controller.changes.set_on),
         (train.model_chosen, controller.train.go_back),
         (train.open_clicked, controller.train.open_model),
         (train.save_clicked, controller.train.save_model),
@@ -152,6 +153,7 @@ def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     panel.train.set_running(bool(running), running or why_not_train(facts), no_training or ending)
     panel.train.set_models([(one.in_words(), one) for one in controller.session.models], controller.session.model)
     allow(panel.train.model_combo, running or ("" if facts.trained else "There is no model yet."))
+    allow(panel.train.what_changed_button, "" if controller.changes.on else why_not_compare(facts))
     allow(panel.train.save_button, "" if facts.trained else "There is no model yet.")
     allow(panel.train.border_weights_button, why_not_weigh(facts))
     only_one = "" if len(controller.roster.images()) > 1 else "There is only one image."

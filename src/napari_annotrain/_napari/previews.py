@@ -71,6 +71,7 @@ class Previews:
                 self._sink.mark(event.piece)
             case Previewed():
                 self.close()
+                self._c.changes.look(training=True)
                 self._next = max(self._next, event.seconds + event.cost / SHARE)
 
     def close(self) -> None:

@@ -4,8 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from napari_annotrain.data.border_map import BorderMap
 from napari_annotrain.events import Event, Region
+from napari_annotrain.metrics.changes import Changes
 
 
 @dataclass(frozen=True)
@@ -104,3 +108,19 @@ class Weighed(Event):
 
     piece: int
     weights: BorderMap
+
+
+@dataclass(frozen=True)
+class Compared(Event):
+    """What has changed in one region of an image.
+
+    Attributes
+    ----------
+    before
+        (T, Z, Y, X) labels of the earlier model there; None where it was not asked.
+    changes
+        What differs.
+    """
+
+    before: npt.NDArray[np.integer] | None = field(repr=False)
+    changes: Changes = field(repr=False)

@@ -29,6 +29,7 @@ class TrainStep(QWidget):
     weights_clicked = Signal()
     keep_toggled = Signal(bool)
     model_chosen = Signal(object)
+    changes_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -64,6 +65,15 @@ class TrainStep(QWidget):
         self.model_combo.setProperty("tip", "The model that predicts, and from which training goes on.")
         self.open_button = button("open_model_button", "Open model...", "Takes a model that was saved before.")
         self.save_button = button("save_model_button", "Save model...", "Saves the model that predicts.")
+        self.what_changed_button = button(
+            "what_changed_button",
+            "What changed",
+            "Colours what is in view: green is new in the labels of this model, red is gone. Compared with what you\n"
+            "accepted, or else with the model before. Press again to take the colours away.",
+        )
+        self.what_changed_button.setCheckable(True)
+        self.changes_label = faint_label(name="changes_label")
+        self.changes_label.hide()
         self._build()
         self._connect()
 
@@ -84,7 +94,8 @@ class TrainStep(QWidget):
         models = form_layout()
         models.addRow(words("Model"), self.model_combo)
         whole.addLayout(models)
-        whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1)))
+        whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1), (self.what_changed_button, 1)))
+        whole.addWidget(self.changes_label)
         whole.addWidget(self.more)
 
     def _connect(self) -> None:
@@ -93,6 +104,7 @@ class TrainStep(QWidget):
         self.open_button.clicked.connect(lambda: self.open_clicked.emit())
         self.save_button.clicked.connect(lambda: self.save_clicked.emit())
         self.border_weights_button.clicked.connect(lambda: self.weights_clicked.emit())
+        self.what_changed_button.toggled.connect(self.changes_toggled)
         self.keep_check.toggled.connect(self.keep_toggled)
         self.model_combo.item_changed.connect(self.model_chosen)
         self.base_combo.choice_changed.connect(self.base_changed)
@@ -106,6 +118,11 @@ class TrainStep(QWidget):
         with QSignalBlocker(self.base_combo):
             self.base_combo.set_choices(bases)
             self.base_combo.choose(chosen)
+
+    def set_changes(self, text: str) -> None:
+        """Say what has changed."""
+        self.changes_label.setText(text)
+        self.changes_label.setVisible(bool(text))
 
     def set_models(self, models: Sequence[tuple[str, Any]], chosen: Any) -> None:
         """Offer the models there are, newest first, and show which one predicts; nothing is told."""
