@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_annotrain.api import evaluate, load_model, predict, save_model, train
+    from napari_annotrain.api import evaluate, load_model, predict, preview_augmentation, save_model, train
 
 # Read by torch's OpenMP when it loads. Its threads otherwise wait for each other in so long a loop that one busy
 # process beside them (a window that draws) makes a training step thirteen times longer on two cores; with this, four.
@@ -12,7 +12,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "load_model", "predict", "save_model", "train"]
+__all__ = ["evaluate", "load_model", "predict", "preview_augmentation", "save_model", "train"]
 
 
 def __getattr__(name: str) -> Any:

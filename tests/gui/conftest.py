@@ -110,6 +110,12 @@ class FakeEngine:
         finally:
             self.closed_in.append(threading.current_thread().name)
 
+    def preview_deformed(self, image, target, spec, *, plane, colours):
+        self.calls.append(("deform", image, {"target": target, "spec": spec, "plane": plane}))
+        warns = spec.augment.elastic_px > 20
+        words = "Gaps close." if warns else "No gap closes."
+        return SimpleNamespace(images=np.zeros((9, 16, 16, 3), np.uint8), warns=warns, in_words=lambda: words)
+
     def check_seams(self, model, stack, spec, t, z):
         self.calls.append(("seams", stack, {"t": t, "z": z, "spec": spec}))
         return f"Seams: none in plane {z}."

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image, Labels
 
 from napari_annotrain._napari import present
+from napari_annotrain._napari.augment_flow import AugmentFlow
 from napari_annotrain._napari.border_flow import BorderFlow
 from napari_annotrain._napari.changes_flow import ChangesFlow
 from napari_annotrain._napari.keep_flow import KeepFlow
@@ -62,6 +63,7 @@ class Controller:
         self.seams = SeamFlow(self)
         self.borders = BorderFlow(self)
         self.changes = ChangesFlow(self)
+        self.augment = AugmentFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None
         self._loading: Job | None = None
@@ -101,6 +103,7 @@ class Controller:
         self.predict.veils.close()
         self.borders.close(CLOSING_SECONDS)
         self.changes.close(CLOSING_SECONDS)
+        self.augment.close(CLOSING_SECONDS)
         if self._loading is not None:
             self._loading.mute()
             self._loading.join(CLOSING_SECONDS)

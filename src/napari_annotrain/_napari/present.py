@@ -59,6 +59,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (train.spec_changed, controller.train.set_spec),
         (train.keep_toggled, controller.keep.set_on),
         (train.changes_toggled, controller.changes.set_on),
+        (train.augmentation_toggled, controller.augment.set_on),
         (train.model_chosen, controller.train.go_back),
         (train.open_clicked, controller.train.open_model),
         (train.save_clicked, controller.train.save_model),
@@ -153,6 +154,7 @@ def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     panel.train.set_running(bool(running), running or why_not_train(facts), no_training or ending)
     panel.train.set_models([(one.in_words(), one) for one in controller.session.models], controller.session.model)
     allow(panel.train.model_combo, running or ("" if facts.trained else "There is no model yet."))
+    allow(panel.train.augmentation_button, why_not_weigh(facts))
     allow(panel.train.what_changed_button, "" if controller.changes.on else why_not_compare(facts))
     allow(panel.train.save_button, "" if facts.trained else "There is no model yet.")
     allow(panel.train.border_weights_button, why_not_weigh(facts))

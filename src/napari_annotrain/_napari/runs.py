@@ -162,3 +162,14 @@ def border_weights(
         for t, z in planes:
             yield Weighed(i, border_map(image, t, z, target, spec))
     yield Done(None)
+
+
+def augmentation(
+    image: AnnotatedImage,
+    target: Target,
+    spec: TrainSpec,
+    plane: tuple[int, int] | None,
+    colours: Sequence[tuple[int, int, int]],
+) -> Iterator[Event]:
+    """Deform an annotated place as training would; the pictures are the result."""
+    yield Done(engine.load().preview_deformed(image, target, spec, plane=plane, colours=colours))

@@ -30,6 +30,7 @@ class TrainStep(QWidget):
     keep_toggled = Signal(bool)
     model_chosen = Signal(object)
     changes_toggled = Signal(bool)
+    augmentation_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,8 +59,19 @@ class TrainStep(QWidget):
             "Cells may merge where the gap between them stays dark: paint background there and press again, or\n"
             "raise the border weight w0 or the border width under More settings, which the layer follows.",
         )
+        self.augmentation_button = button(
+            "augmentation_preview_button",
+            "Show how images are deformed",
+            "Opens a window with a place that you annotated, deformed as training deforms it. It follows the settings\n"
+            "below, and warns where gaps between neighbouring cells close.",
+        )
+        self.augmentation_button.setCheckable(True)
         self.more = MoreSettings(
-            "more_train_button", TrainSpec(), hide=("device", "seconds"), beside=self.border_weights_button
+            "more_train_button",
+            TrainSpec(),
+            hide=("device", "seconds"),
+            beside=self.border_weights_button,
+            inside=self.augmentation_button,
         )
         self.model_combo = ItemCombo("model_combo", "none yet")
         self.model_combo.setProperty("tip", "The model that predicts, and from which training goes on.")
@@ -104,6 +116,7 @@ class TrainStep(QWidget):
         self.open_button.clicked.connect(lambda: self.open_clicked.emit())
         self.save_button.clicked.connect(lambda: self.save_clicked.emit())
         self.border_weights_button.clicked.connect(lambda: self.weights_clicked.emit())
+        self.augmentation_button.toggled.connect(self.augmentation_toggled)
         self.what_changed_button.toggled.connect(self.changes_toggled)
         self.keep_check.toggled.connect(self.keep_toggled)
         self.model_combo.item_changed.connect(self.model_chosen)

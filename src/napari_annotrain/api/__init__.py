@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_annotrain.api.augmentation import preview_augmentation
     from napari_annotrain.api.clusters import iter_on_cluster
     from napari_annotrain.api.devices import list_devices, warm_up
     from napari_annotrain.api.evaluation import evaluate
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from napari_annotrain.net.cores import leave_a_core
     from napari_annotrain.net.device import release_memory
     from napari_annotrain.store.models import load_model, save_model
+    from napari_annotrain.training.preview import preview_deformed
 
 __all__ = [
     "KeptPlanes",
@@ -40,6 +42,8 @@ __all__ = [
     "measure_normalisation",
     "output_of",
     "predict",
+    "preview_augmentation",
+    "preview_deformed",
     "release_memory",
     "save_model",
     "train",
@@ -47,6 +51,7 @@ __all__ = [
     "warm_up",
 ]
 _HOMES = {
+    "api.augmentation": ("preview_augmentation",),
     "api.devices": ("list_devices", "warm_up"),
     "api.evaluation": ("evaluate",),
     "api.piecewise": ("iter_prediction", "measure_normalisation"),
@@ -60,6 +65,7 @@ _HOMES = {
     "net.cores": ("leave_a_core",),
     "net.device": ("release_memory",),
     "store.models": ("load_model", "save_model"),
+    "training.preview": ("preview_deformed",),
 }
 
 if not TYPE_CHECKING:  # which sees the imports above
