@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
@@ -16,6 +16,8 @@ NOTHING, LAST_MODEL = "none", "last"
 
 #: Older models are forgotten.
 MOST_MODELS = 10
+#: When in so many rounds less than this share was wrong, going on brings little.
+ROUNDS_TO_JUDGE, LITTLE_WRONG = 3, 0.02
 
 
 class Evented(BaseModel):
@@ -66,6 +68,9 @@ class Session(Evented):
         All models so far, and the one that predicts.
     keep_training
         Whether training goes on until it is stopped, and learns what is painted meanwhile.
+    rounds
+        Of each round of training so far: pixels that were annotated since the one before, where a model had predicted,
+        and how many of them it had got wrong.
     activity
         What is going on. A status: changing it starts and stops nothing.
     status
@@ -81,6 +86,7 @@ class Session(Evented):
     models: tuple[Trained, ...] = ()
     model: Trained | None = None
     keep_training: bool = False
+    rounds: tuple[tuple[int, int], ...] = ()
     activity: Activity = "idle"
     status: str = ""
 
@@ -105,6 +111,10 @@ class Session(Evented):
         if not any(one is trained for one in self.models):
             raise AnnotrainError(f"{trained.name} is not kept any more: choose another model.")
         self.model = trained
+
+    def add_round(self, n_annotated: int, n_wrong: int) -> None:
+        """Note how much of what was annotated the model had got wrong, before it was trained on it."""
+        self.rounds = (*self.rounds, (n_annotated, n_wrong))
 
     def name_classes(self, names: Mapping[int, str]) -> None:
         """Add to the names of the classes or change them."""
@@ -183,6 +193,29 @@ def why_not_predict(facts: Facts) -> str:
     if not facts.trained:
         return "There is no model yet: train one, or open one."
     return facts.problem
+
+
+def shares_of(rounds: Sequence[tuple[int, int]]) -> list[float]:
+    """Of each round, the share of what was annotated that the model had got wrong, 0 to 1."""
+    return [wrong / max(1, n) for n, wrong in rounds]
+
+
+def when_to_stop(rounds: Sequence[tuple[int, int]]) -> str:
+    """One sentence on whether going on brings much, from how much had to be corrected in the last rounds."""
+    if not rounds:
+        return ""
+    last = rounds[-ROUNDS_TO_JUDGE:]
+    share = sum(wrong for _, wrong in last) / max(1, sum(n for n, _ in last))
+    when = "In the last round" if len(last) == 1 else f"In the last {len(last)} rounds"
+    found = f"{when} the model was wrong on {percent(share)} of what you annotated anew"
+    if len(last) < ROUNDS_TO_JUDGE:
+        return f"{found}."
+    return f"{found}: " + ("going on brings little." if share < LITTLE_WRONG else "it still learns from you.")
+
+
+def percent(share: float) -> str:
+    """Such as "14 %" or "1.2 %"."""
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
 def why_not_compare(facts: Facts) -> str:

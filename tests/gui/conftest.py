@@ -55,6 +55,9 @@ class FakeEngine:
     def list_devices(self):
         return [("auto", "Automatic (CPU, 2 cores)"), ("cpu", "CPU")]
 
+    def why_no_gpu(self):
+        return ""
+
     def leave_a_core(self, events, in_use):
         return events
 

@@ -9,6 +9,7 @@ from napari_annotrain._napari import present
 from napari_annotrain._napari.augment_flow import AugmentFlow
 from napari_annotrain._napari.border_flow import BorderFlow
 from napari_annotrain._napari.changes_flow import ChangesFlow
+from napari_annotrain._napari.corrections_flow import CorrectionsFlow
 from napari_annotrain._napari.keep_flow import KeepFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
 from napari_annotrain._napari.live import ViewWatch
@@ -58,6 +59,7 @@ class Controller:
         self.problem = ""
         self.paint = PaintFlow(self)
         self.keep = KeepFlow(self)
+        self.corrections = CorrectionsFlow(self)
         self.train = TrainFlow(self)
         self.predict = PredictFlow(self)
         self.seams = SeamFlow(self)
@@ -135,6 +137,7 @@ class Controller:
         if isinstance(event, Ready):
             self.loaded, self.problem = True, ""
             self.train.devices, self.train.bases = event.devices, event.bases
+            self.train.why_no_gpu = event.why_no_gpu
             self.train.show_settings()
             self.train.choose_base()  # what was chosen to learn before could not be given one
         elif isinstance(event, Failed):

@@ -34,6 +34,7 @@ class KeepFlow:
     def __init__(self, controller: "Controller") -> None:
         self._c = controller
         self._copies: WeakKeyDictionary[Any, LabelsCopy] = WeakKeyDictionary()
+        self._before: WeakKeyDictionary[Any, AnnotatedImage] = WeakKeyDictionary()  # as it was learnt last
         self._followed: list[Followed] = []
         self._feed = Feed()
 
@@ -52,6 +53,7 @@ class KeepFlow:
                 if on
                 else "Training ends at its limit of time; what you paint from now on counts from the next one on."
             )
+        self._c.refresh()
         self.look()
 
     def begin(self) -> tuple[list[AnnotatedImage], Feed]:
@@ -67,13 +69,16 @@ class KeepFlow:
             copy = self.copy_of(labels)
             if copy is not None:
                 painted = _with_labels(painted, copy.update())
+                self._count(image, labels, painted)
                 self._followed.append(Followed(len(images), image, labels, painted))
             images.append(painted)
+        c.corrections.finish()
         return images, self._feed
 
     def end(self) -> None:
         """The training is over."""
         self._followed = []
+        self._c.corrections.finish()
 
     def close(self) -> None:
         """Copy no longer."""
@@ -103,9 +108,22 @@ class KeepFlow:
             now = self._c.roster.annotated(one.image, self._c.painted_planes)
             if now is None or (not one.boxes and now.regions == one.told.regions):
                 continue
-            one.told = _with_labels(now, copy.patchwork.copy())
-            boxes, one.boxes = one.boxes, []
-            self._feed.put(Repainted(one.index, one.told, _in_planes(one.told, boxes)))
+            before, one.told = one.told, _with_labels(now, copy.patchwork.copy())
+            boxes, one.boxes = _in_planes(one.told, one.boxes), []
+            shown = self._c.train.shown(one.image)
+            self._c.corrections.take(one.image, before, one.told, boxes, shown)
+            self._before[one.labels] = one.told
+            self._feed.put(Repainted(one.index, one.told, boxes))
+
+    def _count(self, image: Any, labels: Any, now: AnnotatedImage) -> None:
+        """Count what the model had got wrong of what was annotated since the last training."""
+        before, copy = self._before.get(labels), now.labels.array
+        if before is not None and before.labels.array.shape != copy.shape:
+            before = None
+        changed = copy.boxes() if before is None else copy.changed_since(before.labels.array)
+        boxes = _in_planes(now, changed)
+        self._c.corrections.take(image, before, now, boxes, self._c.predict.known_boxes(image))
+        self._before[labels] = now
 
     def _painted(self, labels: Any, boxes: list[Box]) -> None:
         for one in self._followed:

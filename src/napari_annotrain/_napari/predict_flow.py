@@ -120,6 +120,13 @@ class PredictFlow(PredictSettings):
         if wanted is not None:
             self._run(wanted)
 
+    def known_boxes(self, image: Any) -> list[Region]:
+        """Where the labels shown on an image are those of the present model."""
+        model, output = self._c.session.model, self._c.session.predict.output
+        if model is None:
+            return []
+        return self._known.boxes(_filling(image, self._c.roster.result(image), model, output))
+
     def shows_view(self) -> bool:
         """Whether all that is in view is predicted by the present model."""
         c = self._c

@@ -9,7 +9,16 @@ from napari_annotrain._qt.palette import BACKGROUND, Theme, class_colour
 from napari_annotrain._qt.panel import Panel
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.session import Facts, what_next, why_not_compare, why_not_predict, why_not_train, why_not_weigh
+from napari_annotrain.session import (
+    Facts,
+    shares_of,
+    what_next,
+    when_to_stop,
+    why_not_compare,
+    why_not_predict,
+    why_not_train,
+    why_not_weigh,
+)
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -154,6 +163,8 @@ def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     panel.train.set_running(bool(running), running or why_not_train(facts), no_training or ending)
     panel.train.set_models([(one.in_words(), one) for one in controller.session.models], controller.session.model)
     allow(panel.train.model_combo, running or ("" if facts.trained else "There is no model yet."))
+    rounds = controller.session.rounds
+    panel.train.corrections_plot.show_rounds(shares_of(rounds), when_to_stop(rounds))
     allow(panel.train.augmentation_button, why_not_weigh(facts))
     allow(panel.train.what_changed_button, "" if controller.changes.on else why_not_compare(facts))
     allow(panel.train.save_button, "" if facts.trained else "There is no model yet.")

@@ -14,10 +14,11 @@ from napari_annotrain.metrics.changes import Changes
 
 @dataclass(frozen=True)
 class Ready(Event):
-    """The engine is loaded: devices as (value, words), and the names of the shipped models."""
+    """The engine is loaded: devices as (value, words), the names of the shipped models, and why a GPU is not used."""
 
     devices: Sequence[tuple[str, str]]
     bases: Sequence[str]
+    why_no_gpu: str = ""
 
 
 @dataclass(frozen=True)

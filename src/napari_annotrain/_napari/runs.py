@@ -30,7 +30,7 @@ def warm_up() -> Iterator[Event]:
     api = engine.load()
     api.warm_up()
     colours.warm_up()
-    yield Ready(list(api.list_devices()), list(api.base_models()))
+    yield Ready(list(api.list_devices()), list(api.base_models()), api.why_no_gpu())
 
 
 def training(

@@ -11,7 +11,7 @@ from napari_annotrain._napari.train_settings import TrainSettings
 from napari_annotrain._qt.lane import Run
 from napari_annotrain._qt.layout import duration, time_left
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Checkpoint, Done, Event, Failed, Grown, Note, Started, Step, Validated
+from napari_annotrain.events import Checkpoint, Done, Event, Failed, Grown, Note, Region, Started, Step, Validated
 from napari_annotrain.session import LAST_MODEL, NOTHING, Trained, precision_in_words, why_not_train
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ class TrainFlow(TrainSettings):
             )
         )
         c.refresh()
+
+    def shown(self, image: Any) -> tuple[Region, ...]:
+        """Where the labels shown on an image are those of the model that is being trained."""
+        return self._previews.shown(image)
 
     def _begin(self) -> None:
         self._forget_run()

@@ -18,6 +18,7 @@ class TrainSettings:
         self._c = controller
         self.devices: Any = ()
         self.bases: Any = ()
+        self.why_no_gpu = ""
 
     def show_settings(self) -> None:
         """Offer devices and bases, and show what is chosen."""
@@ -25,7 +26,7 @@ class TrainSettings:
         if panel is None:
             return
         if self.devices:
-            panel.train.set_devices(self.devices)
+            panel.train.set_devices(self.devices, self.why_no_gpu)
         panel.annotate.target_combo.choose(session.target)
         panel.train.device_combo.choose(session.train.device)
         panel.train.set_spec(self._preset_spec(), new_default=True)

@@ -90,6 +90,7 @@ class Panel(QWidget):
         """Follow the colours of the window."""
         self.setStyleSheet(style(theme))
         self.train.loss_plot.set_theme(theme)
+        self.train.corrections_plot.set_theme(theme)
 
     def event(self, event: QEvent) -> Any:
         """Tell when the dock lets go of the panel (its x unparents it and sends no close event)."""

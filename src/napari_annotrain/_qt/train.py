@@ -5,6 +5,7 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_annotrain._qt.combos import ChoiceCombo, ItemCombo
+from napari_annotrain._qt.corrections_plot import CorrectionsPlot
 from napari_annotrain._qt.form import SpecForm
 from napari_annotrain._qt.layout import allow, button, faint_label, form_layout, row_of, words
 from napari_annotrain._qt.more import MoreSettings
@@ -40,6 +41,8 @@ class TrainStep(QWidget):
         self.preset_combo.setToolTip("\n".join(preset.title for preset in PRESETS.values()))
         self.device_combo = ChoiceCombo("device_combo", [("auto", "Automatic")])
         self.device_combo.setToolTip("What computes. Automatic takes a GPU where there is one that works.")
+        self.device_note = faint_label(name="device_note")
+        self.device_note.hide()
         self.train_button = button("train_button", "Train", "Learns from what is painted (key T). Paint on meanwhile.")
         self.stop_button = button("stop_button", "Stop", "Ends training; the best model so far is kept.")
         self.keep_check = QCheckBox("Keep training while I paint")
@@ -49,6 +52,11 @@ class TrainStep(QWidget):
             "is shown to the network more often for a while, and the labels in view follow."
         )
         self.loss_plot = LossPlot()
+        self.corrections_plot = CorrectionsPlot()
+        self.corrections_plot.setToolTip(
+            "How much of what you annotated since the training before the model had got wrong there: measured before\n"
+            "it learns from it, so that it cannot know it yet. What you paint and what you accept both count."
+        )
         self.run_label = faint_label(name="run_label")
         self.run_label.hide()
         self.basic_form = SpecForm(TrainSpec(), only=("seconds",))
@@ -98,15 +106,18 @@ class TrainStep(QWidget):
         whole.setContentsMargins(4, 2, 4, 8)
         whole.setSpacing(5)
         whole.addLayout(form)
+        whole.addWidget(self.device_note)
         whole.addWidget(self.basic_form)
         whole.addWidget(row_of((self.train_button, 3), (self.stop_button, 1)))
         whole.addWidget(self.keep_check)
         whole.addWidget(self.loss_plot)
         whole.addWidget(self.run_label)
+        whole.addWidget(self.corrections_plot)
         models = form_layout()
         models.addRow(words("Model"), self.model_combo)
         whole.addLayout(models)
-        whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1), (self.what_changed_button, 1)))
+        whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1)))
+        whole.addWidget(self.what_changed_button)
         whole.addWidget(self.changes_label)
         whole.addWidget(self.more)
 
@@ -153,9 +164,11 @@ class TrainStep(QWidget):
         self.run_label.setText(text)
         self.run_label.setVisible(bool(text))
 
-    def set_devices(self, devices: Sequence[tuple[Device, str]]) -> None:
-        """Offer devices: value and words."""
+    def set_devices(self, devices: Sequence[tuple[Device, str]], note: str = "") -> None:
+        """Offer devices, value and words, with a note on one that cannot be used."""
         self.device_combo.set_choices(devices)
+        self.device_note.setText(note)
+        self.device_note.setVisible(bool(note))
 
     def set_spec(self, spec: TrainSpec, new_default: bool = False) -> None:
         """Show settings; as `new_default` they are also what the reset button goes back to."""
@@ -166,7 +179,9 @@ class TrainStep(QWidget):
         """Enable what can be done now; what cannot says why."""
         allow(self.train_button, why_not_train)
         allow(self.stop_button, why_not_stop)
-        for widget in (self.base_combo, self.preset_combo, self.device_combo, self.basic_form):
+        for widget in (self.base_combo, self.preset_combo, self.device_combo):
             widget.setEnabled(not running)
+        endless = "Training goes on until you press Stop." if self.keep_check.isChecked() else ""
+        allow(self.basic_form, "A training is going on." if running else endless)
         self.more.set_editable(not running)
         allow(self.open_button, "Wait until the run has ended." if running else "")

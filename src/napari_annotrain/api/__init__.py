@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_annotrain.inference.segment import check_channels
     from napari_annotrain.net.cores import leave_a_core
     from napari_annotrain.net.device import release_memory
+    from napari_annotrain.net.hidden_gpu import why_no_gpu
     from napari_annotrain.store.models import load_model, save_model
     from napari_annotrain.training.preview import preview_deformed
 
@@ -49,6 +50,7 @@ __all__ = [
     "train",
     "type_stored",
     "warm_up",
+    "why_no_gpu",
 ]
 _HOMES = {
     "api.augmentation": ("preview_augmentation",),
@@ -64,6 +66,7 @@ _HOMES = {
     "inference.segment": ("check_channels",),
     "net.cores": ("leave_a_core",),
     "net.device": ("release_memory",),
+    "net.hidden_gpu": ("why_no_gpu",),
     "store.models": ("load_model", "save_model"),
     "training.preview": ("preview_deformed",),
 }

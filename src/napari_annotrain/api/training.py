@@ -12,6 +12,7 @@ from napari_annotrain.data.feed import Feed
 from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Checkpoint, Done, Event, Grown, Note, OnEvent, Started, Validated
 from napari_annotrain.net.device import choose_device
+from napari_annotrain.net.hidden_gpu import why_no_gpu
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.specs import Target, TrainSpec, check_choice, find_preset
 from napari_annotrain.store.models import check_model_path, save_model, shipped_models
@@ -105,7 +106,8 @@ def train(
         raise AnnotrainError("To resume training, say which model: give out.")
     opened = annotated_images(images, annotations, axes, dense)
     if on_event:
-        for text in opened.notes:
+        hidden = why_no_gpu() if device == "auto" else ""
+        for text in (*opened.notes, *([hidden] if hidden else [])):
             on_event(Note(text))
     plan = make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad)
     model = _follow(_with_cards(plan), spec, out, on_event)
