@@ -32,7 +32,7 @@ def test_what_the_model_had_got_wrong_is_counted_before_it_learns_it(lab):
     paint(lab, slice(23, 24), 2)  # 40 pixels of class 1
     lab.train()
     assert session.rounds == ((120, 80),)
-    assert "wrong on 67 % of what you annotated anew" in lab.find("corrections_label").text()
+    assert "wrong on 67\N{NO-BREAK SPACE}% of what you annotated anew" in lab.find("corrections_label").text()
     lab.train()
     assert session.rounds == ((120, 80),), "nothing was painted"
     paint(lab, slice(20, 21), 2)

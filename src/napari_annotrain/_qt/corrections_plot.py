@@ -21,26 +21,30 @@ class CorrectionsPlot(QWidget):
         self.setObjectName("corrections_plot")
         self.words = faint_label(name="corrections_label")
         self.shares: list[float] = []
+        self._legend = faint_label(f"<span style='color:{COLOUR}'>■</span> had to be corrected, by round of training")
         self._plot: Any = None
         self._curve: Any = None
         self._theme = Theme()
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(2)
+        self._column.addWidget(self._legend)
         self._column.addWidget(self.words)
+        self._legend.hide()
         self.hide()
 
     def show_rounds(self, shares: Sequence[float], sentence: str) -> None:
         """Show the shares of all rounds, 0 to 1, and a sentence about them."""
-        if list(shares) == self.shares and sentence == self.words.text():
+        if list(shares) == self.shares:
             return
         self.shares = list(shares)
-        self.words.setText(sentence)
+        self.words.setText(sentence.replace(" %", "\N{NO-BREAK SPACE}%"))
         self.setVisible(bool(shares))
         if len(shares) > 1:
             self._draw()
         elif self._plot is not None:
             self._plot.hide()
+            self._legend.hide()
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in other colours."""
@@ -56,10 +60,11 @@ class CorrectionsPlot(QWidget):
         top = max(5.0, *(100 * share for share in self.shares))
         self._plot.setYRange(0, top, padding=0.12)
         self._plot.getAxis("left").setTicks([[(0, "0 %"), (top, f"{top:.0f} %")]])
-        step = max(1, len(rounds) // 5)
-        self._plot.getAxis("bottom").setTicks([[(k, f"round {k}") for k in rounds[::-step]]])
-        self._plot.setXRange(1, len(rounds), padding=0.08)
+        step = max(1, len(rounds) // 8)
+        self._plot.getAxis("bottom").setTicks([[(k, str(k)) for k in rounds[::-step]]])
+        self._plot.setXRange(1, len(rounds), padding=0.05)
         self._plot.show()
+        self._legend.show()
 
     def _create(self) -> None:
         import pyqtgraph as pg
@@ -77,7 +82,7 @@ class CorrectionsPlot(QWidget):
             pen=pg.mkPen(COLOUR, width=2), symbol="o", symbolSize=5, symbolBrush=COLOUR, symbolPen=None
         )
         self._plot = plot
-        self._column.insertWidget(0, plot)
+        self._column.insertWidget(1, plot)
         self._paint_theme()
 
     def _paint_theme(self) -> None:

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
 from napari_annotrain._qt.combos import ChoiceCombo, ItemCombo
 from napari_annotrain._qt.corrections_plot import CorrectionsPlot
@@ -113,9 +113,7 @@ class TrainStep(QWidget):
         whole.addWidget(self.loss_plot)
         whole.addWidget(self.run_label)
         whole.addWidget(self.corrections_plot)
-        models = form_layout()
-        models.addRow(words("Model"), self.model_combo)
-        whole.addLayout(models)
+        whole.addWidget(row_of(QLabel("Model"), (self.model_combo, 1)))  # no wider: the words in it are long
         whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1)))
         whole.addWidget(self.what_changed_button)
         whole.addWidget(self.changes_label)
