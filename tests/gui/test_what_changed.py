@@ -54,7 +54,9 @@ def test_the_colours_appear_follow_the_model_and_go(lab):
     lab.find("model_combo").setCurrentIndex(1)
     quiet(lab)
     assert "no earlier model" in lab.find("changes_label").text()
+    assert "cells what changed" not in lab.viewer.layers
     lab.find("model_combo").setCurrentIndex(0)
+    lab.wait(lambda: "cells what changed" in lab.viewer.layers)
     quiet(lab)
     lab.click("what_changed_button")
     assert "cells what changed" not in lab.viewer.layers

@@ -52,11 +52,16 @@ class ChangesFlow:
         reason = why_not_compare(self._c.facts())
         if reason:
             raise AnnotrainError(reason)
+        c = self._c
+        if c.roster.viewer.dims.ndisplay == 3:
+            raise AnnotrainError("Switch to the flat view (2-D display) to see what has changed.")
         self._speaks = True
-        if self._c.session.activity == "idle" and not self._c.predict.shows_view():
-            self._c.predict.after_training()  # and looks here when it ends
-        else:
+        if c.predict.shows_view():
             self.look()
+        elif c.session.activity == "idle":
+            c.predict.after_training()  # and looks here when it ends
+        else:
+            self._note("It appears as soon as what is in view is predicted.")
 
     def close(self, seconds: float) -> None:
         """Stop, and wait at most so long; the layers go."""
@@ -83,7 +88,7 @@ class ChangesFlow:
             return
         kind = layer.metadata.get("annotrain")
         if kind not in ("classes", "cells"):
-            self._tell("Choose to show classes or cells: only labels can be compared.")
+            self._refuse(image, "Choose to show classes or cells: only labels can be compared.")
             return
         before = model if training or model is None else c.session.earlier(model)
         spec = c.session.predict.model_copy(update={"output": kind, "scheduler": ""})
@@ -101,7 +106,7 @@ class ChangesFlow:
             self._measured.setdefault(image, Measured()),
         )
         if before is None and not accepted:
-            self._tell("There is no earlier model to compare with yet: train once more.")
+            self._refuse(image, "There is no earlier model to compare with yet: train once more.")
             return
         self._run(question, image, of, _against(before, bool(accepted)))
 
@@ -150,10 +155,20 @@ class ChangesFlow:
         self._drawn[layer] = region
         layer.refresh()
 
-    def _tell(self, words: str) -> None:
-        """Say it under the button, and in the status line where the button was pressed."""
+    def _refuse(self, image: Any, why: str) -> None:
+        """Show nothing, rather than what was true before, and say why."""
+        self._lane.stop()
+        self._c.roster.hide_changes(image)
+        self._tell(why)
+
+    def _note(self, words: str) -> None:
+        """Say it under the button."""
         if self._c.panel is not None:
             self._c.panel.train.set_changes(words)
+
+    def _tell(self, words: str) -> None:
+        """Say it under the button, and in the status line where the button was pressed."""
+        self._note(words)
         if words and self._speaks:
             self._speaks = False
             self._c.say(words)

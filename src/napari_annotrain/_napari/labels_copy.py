@@ -2,6 +2,8 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from napari_annotrain._napari.tally import Strip, Tally
 from napari_annotrain.data.patchwork import Box, Patchwork
 
@@ -53,6 +55,8 @@ class LabelsCopy:
 
 
 def can_be_copied(tally: Tally, layer: Any) -> bool:
-    """Whether what is painted is little enough to be copied."""
+    """Whether what is painted is little enough to be copied at once."""
+    if tally.counting and not isinstance(layer.data, np.ndarray):  # reading it may take long
+        return False
     strip = tally.height * int(layer.data.shape[-1])
     return min(prod(int(n) for n in layer.data.shape), len(tally.painted_strips()) * strip) <= MOST_PIXELS

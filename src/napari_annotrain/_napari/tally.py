@@ -59,6 +59,11 @@ class Tally(QObject):
         """Indices of the planes that hold or ever held paint, or are still to be counted."""
         return {strip[:-1] for strip in self._touched | self._due}
 
+    @property
+    def counting(self) -> bool:
+        """Whether some strips are still to be counted."""
+        return bool(self._due)
+
     def painted_strips(self) -> set[Strip]:
         """Strips that hold paint, or are still to be counted."""
         return {strip for strip, values in self._strips.items() if values} | self._due

@@ -54,8 +54,8 @@ class TrainSettings:
     def _last(self) -> str:
         """What the model that predicts is called among those to start from."""
         session = self._c.session
-        latest = session.model is None or session.model is session.models[-1]
-        return _LAST if latest or session.model is None else session.model.name
+        model, models = session.model, session.models
+        return _LAST if model is None or not models or model is models[-1] else model.name
 
     def choose_base(self) -> None:
         """Go on from the last model where it learnt the same thing; else from what the package knows, or nothing."""

@@ -38,8 +38,13 @@ class CellSizes:
     least_px: int
 
     @classmethod
-    def of(cls, cells_px: Iterable[npt.NDArray[np.intp] | None]) -> "CellSizes":
-        """Measure the cells of annotated areas, of which the pixels are counted (`pixels_of_cells`)."""
+    def of(cls, labels: Iterable[Labels]) -> "CellSizes":
+        """Measure the cells of annotated areas."""
+        return cls.of_counted(pixels_of_cells(area) for area in labels)
+
+    @classmethod
+    def of_counted(cls, cells_px: Iterable[npt.NDArray[np.intp] | None]) -> "CellSizes":
+        """The same where the pixels of each cell are counted (`pixels_of_cells`)."""
         areas = np.concatenate([counts for counts in cells_px if counts is not None])
         areas = areas[~_are_crumbs(areas)]
         typical = float(np.median(areas))

@@ -3,7 +3,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_annotrain.data.annotation import (
     BACKGROUND,
@@ -135,7 +134,7 @@ def build_dataset(
         tuple(predicted_values(values)),
         tuple(notes),
         tuple(failed),
-        CellSizes.of(area.cells_px for area in areas) if target == "cells" else None,
+        CellSizes.of_counted(area.cells_px for area in areas) if target == "cells" else None,
         tuple(sorted({*released, *newly_released})),
         tuple(one.given for one in found),
     )
@@ -143,9 +142,9 @@ def build_dataset(
 
 
 def balanced(dataset: AnnotatedDataset, spec: TrainSpec) -> AnnotatedDataset:
-    """Weigh the classes by how much is annotated of each (equation 2: w_c + w0 exp(...))."""
+    """Weigh the classes by how much is annotated of each."""
     balance = balance_classes(dataset.n_annotated, spec.weights)
-    return replace(dataset, areas=tuple(_with_balance(area, balance) for area in dataset.areas))
+    return replace(dataset, areas=tuple(replace(area, balance=balance) for area in dataset.areas))
 
 
 def _find_all(
@@ -232,12 +231,7 @@ def make_area(
     distance = cell_distances(labels, goal) if target == "cells" else None
     cells = pixels_of_cells(labels) if target == "cells" else None
     held_out = is_validation(key, t, z, box, spec.validation, released) & (goal != IGNORE)
-    return Area(image, key, t, z, box, goal, border, held_out, distance, cells, border)
-
-
-def _with_balance(area: Area, balance: npt.NDArray[np.float32]) -> Area:
-    weight = np.where(area.target == IGNORE, 0, area.border + balance[np.maximum(area.target, 0)])
-    return replace(area, weight=weight.astype(np.float32))
+    return Area(image, key, t, z, box, goal, border, np.ones(len(values), np.float32), held_out, distance, cells)
 
 
 def _share_range(measured: list[Normalisation], spec: TrainSpec) -> tuple[Normalisation, ...]:

@@ -215,7 +215,7 @@ def _sizes(areas: Sequence[Area], scale: float) -> CellSizes | None:
     """Sizes of the cells at the images' own scale."""
     counts = [area.cells_px for area in areas if area.cells_px is not None]
     own = [np.maximum(1, np.rint(px / scale**2)).astype(np.intp) for px in counts]
-    return CellSizes.of(own) if sum(map(len, own)) else None
+    return CellSizes.of_counted(own) if sum(map(len, own)) else None
 
 
 def _rescaled(one: Repainted, scale: float) -> Repainted:

@@ -182,7 +182,7 @@ def _read_maps(dataset: AnnotatedDataset, area: Area, window: Box) -> npt.NDArra
     maps = np.zeros((2 + len(dataset.distances), *(s.stop - s.start for s in window)), np.float32)
     shown = (area.target[there] + 1) * ~area.held_out[there]
     maps[0][here] = shown
-    np.multiply(area.weight[there], shown > 0, out=maps[1][here])
+    np.multiply(area.weight_in(there), shown > 0, out=maps[1][here])
     if area.distance is not None:
         maps[2][here] = area.distance[there]
     return maps
