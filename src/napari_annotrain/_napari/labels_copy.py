@@ -9,6 +9,8 @@ from napari_annotrain.data.patchwork import Box, Patchwork
 
 #: Where more pixels than this may be painted, no copy is made.
 MOST_PIXELS = 1 << 28
+#: Up to so many pixels, all are read again when a training starts.
+MOST_READ_AGAIN = 1 << 26
 
 
 class LabelsCopy:
@@ -37,8 +39,14 @@ class LabelsCopy:
         return bool(data.shape == self.patchwork.shape and data.dtype == self.patchwork.dtype)
 
     def update(self) -> Patchwork:
-        """Read what has been painted up to now; a copy of it that does not change."""
+        """Read what has been painted up to now; a copy of it that does not change.
+
+        Where it is small, also what was written into the array without a word to the layer.
+        """
         self._tally.count_now()
+        if isinstance(self._layer.data, np.ndarray) and self._layer.data.size <= MOST_READ_AGAIN:
+            for strip in self._tally.all_strips():
+                self._take(strip, self._tally.values(strip))
         return self.patchwork.copy()
 
     def close(self) -> None:

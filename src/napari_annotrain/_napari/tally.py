@@ -36,7 +36,7 @@ class Tally(QObject):
         super().__init__()
         self._layer = layer
         self._strips: dict[Strip, dict[int, int]] = {}
-        self._due: set[Strip] = set() if empty else set(self._all_strips())
+        self._due: set[Strip] = set() if empty else set(self.all_strips())
         self._touched: set[Strip] = set()  # painted on, or found painted, at any time: redo may bring it back
         self._told = 0.0
         self._timer = QTimer(self)
@@ -90,7 +90,8 @@ class Tally(QObject):
         """Rows of a strip."""
         return max(1, STRIP_PIXELS // max(1, int(self._layer.data.shape[-1])))
 
-    def _all_strips(self) -> Iterator[Strip]:
+    def all_strips(self) -> Iterator[Strip]:
+        """The strips of the whole layer."""
         *planes, rows, _ = self._layer.data.shape
         return product(*(range(n) for n in planes), range(-(-rows // self.height)))
 
@@ -110,13 +111,13 @@ class Tally(QObject):
     def _redrawn(self, event: Any = None) -> None:
         """Undo and redo redraw without saying what they changed."""
         few = prod(self._layer.data.shape[:-2]) <= FEW_PLANES
-        self._due.update(self._all_strips() if few else self._touched)
+        self._due.update(self.all_strips() if few else self._touched)
         self._timer.start(DEBOUNCE_MS)
 
     def _replaced(self, event: Any = None) -> None:
         self._strips.clear()
         self._touched.clear()
-        self._due = set(self._all_strips())
+        self._due = set(self.all_strips())
         self._timer.start(DEBOUNCE_MS)
 
     def _step(self) -> None:
