@@ -66,6 +66,8 @@ class Session(Evented):
         By predicted value: annotation value minus one.
     models, model
         All models so far, and the one that predicts.
+    before
+        The model that predicted before it.
     keep_training
         Whether training goes on until it is stopped, and learns what is painted meanwhile.
     rounds
@@ -85,6 +87,7 @@ class Session(Evented):
     class_names: dict[int, str] = {0: "background", 1: "cell"}
     models: tuple[Trained, ...] = ()
     model: Trained | None = None
+    before: Trained | None = None
     keep_training: bool = False
     rounds: tuple[tuple[int, int], ...] = ()
     activity: Activity = "idle"
@@ -93,12 +96,7 @@ class Session(Evented):
     def keep(self, trained: Trained) -> None:
         """Add a model and make it the one that predicts."""
         self.models = (*self.models, trained)[-MOST_MODELS:]
-        self.model = trained
-
-    def earlier(self, trained: Trained) -> Trained | None:
-        """The model before this one; None where it is the first that is kept."""
-        index = next((i for i, one in enumerate(self.models) if one is trained), 0)
-        return self.models[index - 1] if index else None
+        self.before, self.model = self.model, trained
 
     def go_back(self, trained: Trained) -> None:
         """Let one of the models predict; the others stay.
@@ -110,7 +108,7 @@ class Session(Evented):
         """
         if not any(one is trained for one in self.models):
             raise AnnotrainError(f"{trained.name} is not kept any more: choose another model.")
-        self.model = trained
+        self.before, self.model = self.model, trained
 
     def add_round(self, n_annotated: int, n_wrong: int) -> None:
         """Note how much of what was annotated the model had got wrong, before it was trained on it."""

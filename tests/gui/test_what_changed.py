@@ -25,7 +25,7 @@ def lab(person, fake, monkeypatch):
         for event in real(model, stack, **how):
             if isinstance(event, TileDone):  # the left half of the first model, the right one of the other
                 half = event.result.shape[-1] // 2
-                event.result[..., slice(half, None) if model.left else slice(0, half)] = 0
+                event.result[..., slice(half, None) if getattr(model, "left", False) else slice(0, half)] = 0
                 if write is not None:
                     write(event)
             yield event
@@ -53,11 +53,9 @@ def test_the_colours_appear_follow_the_model_and_go(lab):
 
     lab.find("model_combo").setCurrentIndex(1)
     quiet(lab)
-    assert "no earlier model" in lab.find("changes_label").text()
-    assert "cells what changed" not in lab.viewer.layers
-    lab.find("model_combo").setCurrentIndex(0)
-    lab.wait(lambda: "cells what changed" in lab.viewer.layers)
-    quiet(lab)
+    assert "compared with the labels of model 2" in lab.find("changes_label").text()
+    columns = [np.flatnonzero((shown == what).any(0)).mean() for what in (NEW, GONE)]
+    assert columns[0] < columns[1], "the left half is new"
     lab.click("what_changed_button")
     assert "cells what changed" not in lab.viewer.layers
     assert not lab.find("changes_label").isVisibleTo(lab.panel)
@@ -74,6 +72,33 @@ def test_what_was_accepted_counts_instead_of_the_model_before(lab):
     quiet(lab)
     assert not lab.viewer.layers["cells what changed"].data.any()
     assert lab.status.startswith("Nothing has changed")
+
+
+def test_while_training_goes_on_it_is_compared_with_the_model_before(lab):
+    lab.annotate()
+    lab.fake.hold = "train"
+    lab.find("keep_training_check").setChecked(True)
+    lab.find("model_combo").setCurrentIndex(1)  # model 1, which finds the left half
+    quiet(lab)
+    lab.click("train_button")
+    lab.click("what_changed_button")
+    lab.wait(lambda: "compared with the labels of model 1" in lab.find("changes_label").text())
+    assert lab.controller.session.activity == "training"
+    assert (lab.viewer.layers["cells what changed"].data == NEW).any()
+    lab.click("stop_button")
+    quiet(lab)
+    assert lab.controller.session.model.name == "model 1"  # the first one that was trained here
+    assert "compared with the labels of model 1" in lab.find("changes_label").text()
+
+
+def test_the_first_model_has_none_to_be_compared_with(lab):
+    lab.click("what_changed_button")
+    lab.wait(lambda: "cells what changed" in lab.viewer.layers)
+    quiet(lab)
+    lab.controller.session.before = None
+    lab.controller.changes.look()
+    assert "no earlier model" in lab.find("changes_label").text()
+    assert "cells what changed" not in lab.viewer.layers
 
 
 def test_without_a_model_the_button_says_why_it_is_grey(person, fake):

@@ -9,7 +9,7 @@ from napari_annotrain._napari.comparison import Question, comparison
 from napari_annotrain._napari.layers import label_axes, label_shape
 from napari_annotrain._napari.pieces import Measured
 from napari_annotrain._napari.run_events import Compared
-from napari_annotrain._napari.view import region_of
+from napari_annotrain._napari.view import is_inside, region_of
 from napari_annotrain._qt.lane import Lane, Run
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Failed, Region
@@ -26,8 +26,8 @@ MOST_ACCEPTED = 64
 class ChangesFlow:
     """What changed: a green and red layer over the labels in view, brought up to date when they are predicted anew.
 
-    They are compared with what was accepted last, where something was; elsewhere with what the model before makes of
-    the same place, which is asked in a lane of its own.
+    They are compared with what was accepted last, where something was; elsewhere with what the model that
+    predicted before makes of the same place, which is asked in a lane of its own.
     """
 
     def __init__(self, controller: "Controller") -> None:
@@ -84,13 +84,15 @@ class ChangesFlow:
             return
         layer = c.roster.result(image)
         region = region_of(c.roster.viewer, image, c.roster.axes(image))
-        if layer is None or region is None or not (training or c.predict.shows_view()):
+        if layer is None or region is None:
+            return
+        if not (any(is_inside(region, box) for box in c.train.shown(image)) if training else c.predict.shows_view()):
             return
         kind = layer.metadata.get("annotrain")
         if kind not in ("classes", "cells"):
             self._refuse(image, "Choose to show classes or cells: only labels can be compared.")
             return
-        before = model if training or model is None else c.session.earlier(model)
+        before = model if training else c.session.before
         spec = c.session.predict.model_copy(update={"output": kind, "scheduler": ""})
         canvas = c.roster.known(layer).growing or as_tzyx(layer.data, label_axes(image, c.roster.axes(image)))
         accepted = self._accepted.get(image, [])
