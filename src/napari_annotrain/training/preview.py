@@ -58,7 +58,9 @@ class AugmentationPreview:
         """What the gaps between cells suffer, in one sentence."""
         if not self.n_gaps:
             return "No two neighbouring cells are annotated here, so it cannot be measured whether gaps close."
-        gaps = f"{self.n_gaps:,} gap{'' if self.n_gaps == 1 else 's'} between neighbouring cells"
+        gaps = (
+            f"{self.n_gaps:,} gap{'' if self.n_gaps == 1 else 's'} between neighbouring cells in the deformed pictures"
+        )
         if self.warns:
             return (
                 f"{self.n_closed:,} of {gaps} close: the cells touch along more than half of the gap. Cells would be "
