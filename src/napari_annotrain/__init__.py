@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         load_model,
         measure,
         predict,
+        preview_augmentation,
         save_model,
         train,
         where_next,
@@ -21,7 +22,17 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "find_suspects", "load_model", "measure", "predict", "save_model", "train", "where_next"]
+__all__ = [
+    "evaluate",
+    "find_suspects",
+    "load_model",
+    "measure",
+    "predict",
+    "preview_augmentation",
+    "save_model",
+    "train",
+    "where_next",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -95,6 +95,26 @@ class Validated(Event):
 
 
 @dataclass(frozen=True)
+class Grown(Event):
+    """What was painted while training went on is learnt from now on.
+
+    Attributes
+    ----------
+    dataset
+        All that is annotated now (`data.dataset.AnnotatedDataset`).
+    seconds
+        Training time so far, in seconds.
+    n_places
+        Number of boxes in which something was painted or erased.
+    """
+
+    step: int
+    dataset: Any = field(repr=False)
+    seconds: float
+    n_places: int
+
+
+@dataclass(frozen=True)
 class Checkpoint(Event):
     """A model that may be kept, whatever happens next.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Checkpoint, Done, Note, Started, Step, TileDone, Validated
+from napari_annotrain.events import Checkpoint, Done, Grown, Note, Started, Step, TileDone, Validated
 
 HAS_DISPLAY = not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY"))
 if not HAS_DISPLAY:
@@ -57,12 +57,16 @@ class FakeEngine:
         self.norms = 0
         self.target = "classes"
         self.drawn = None  # (Y, X) values to predict; None: 1 everywhere
+        self.fed = []  # what was painted while training, as it arrived
 
     def warm_up(self):
         pass
 
     def list_devices(self):
         return [("auto", "Automatic (CPU, 2 cores)"), ("cpu", "CPU")]
+
+    def why_no_gpu(self):
+        return ""
 
     def leave_a_core(self, events, in_use):
         return events
@@ -118,11 +122,20 @@ class FakeEngine:
             while self.hold == "train":
                 threading.Event().wait(0.005)
                 step += 1
-                yield Step(step, 0.1, 0.1 * step, 0.5)
+                for painted in settings["feed"].take():
+                    self.fed.append(painted)
+                    yield Grown(step, None, 0.1 * step, len(painted.boxes))
+                yield Step(step, 0.1, 0.1 * step, 0.0 if settings["feed"].endless else 0.5)
                 yield Checkpoint(step, model, None)
             yield Done(model)
         finally:
             self.closed_in.append(threading.current_thread().name)
+
+    def preview_deformed(self, image, target, spec, *, plane, colours):
+        self.calls.append(("deform", image, {"target": target, "spec": spec, "plane": plane}))
+        warns = spec.augment.elastic_px > 20
+        words = "Gaps close." if warns else "No gap closes."
+        return SimpleNamespace(images=np.zeros((9, 16, 16, 3), np.uint8), warns=warns, in_words=lambda: words)
 
     def check_seams(self, model, stack, spec, t, z):
         self.calls.append(("seams", stack, {"t": t, "z": z, "spec": spec}))

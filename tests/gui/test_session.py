@@ -1,6 +1,9 @@
+from datetime import datetime
+
 import pytest
 from pydantic import ValidationError
 
+from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.session import Facts, Session, Trained, what_next, why_not_predict, why_not_train
 
 
@@ -20,6 +23,20 @@ def test_models_are_kept_and_the_last_one_predicts():
     session.keep(second)
     assert session.models == (first, second)
     assert session.model is second
+
+
+def test_any_model_that_is_kept_can_predict_again():
+    session = Session()
+    models = [Trained(f"model {k}", object(), 0.5) for k in range(1, 13)]
+    for model in models:
+        session.keep(model)
+    session.go_back(models[4])
+    assert session.model is models[4]
+    assert session.models == tuple(models[2:])
+    assert session.before is models[11]
+    with pytest.raises(AnnotrainError, match="not kept any more"):
+        session.go_back(models[0])
+    assert Trained("model 3", None, 0.81, datetime(2026, 1, 2, 14, 5)).in_words() == "model 3 · score 0.81 · 14:05"
 
 
 def test_a_new_class_gets_the_next_value_and_a_name():

@@ -42,6 +42,12 @@ def glow() -> Colormap:
     return Colormap([(0, 0, 0), (0.8, 0.35, 0), (1, 0.9, 0.3)], controls=[0, 0.4, 1], name="annotrain glow")
 
 
+def green_red() -> Colormap:
+    """Nothing, green, red for 0, 1, 2: also told apart by how bright they are."""
+    colours = [(0, 0, 0, 0), (0.25, 0.95, 0.4, 0.65), (0.85, 0.1, 0.15, 0.75)]
+    return Colormap(colours, controls=[0, 1 / 3, 2 / 3, 1], interpolation="zero", name="annotrain green red")
+
+
 def set_colours(layer: Any, single_cells: bool, annotation: bool, own: Mapping[int, str] = NONE) -> None:
     """Colour a labels layer."""
     layer.colormap = cell_colours(annotation) if single_cells else class_colours(annotation, own)

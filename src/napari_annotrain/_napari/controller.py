@@ -7,10 +7,14 @@ from napari.layers import Image, Labels
 
 from napari_annotrain._napari import present
 from napari_annotrain._napari.accept_flow import AcceptFlow
+from napari_annotrain._napari.augment_flow import AugmentFlow
 from napari_annotrain._napari.border_flow import BorderFlow
+from napari_annotrain._napari.changes_flow import ChangesFlow
 from napari_annotrain._napari.class_flow import ClassFlow
+from napari_annotrain._napari.corrections_flow import CorrectionsFlow
 from napari_annotrain._napari.doubt_flow import DoubtFlow
 from napari_annotrain._napari.edit_flow import EditFlow
+from napari_annotrain._napari.keep_flow import KeepFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
 from napari_annotrain._napari.live import ViewWatch
 from napari_annotrain._napari.measure_flow import MeasureFlow
@@ -62,6 +66,8 @@ class Controller:
         self.loaded = False  # torch and the engine
         self.problem = ""
         self.paint = PaintFlow(self)
+        self.keep = KeepFlow(self)
+        self.corrections = CorrectionsFlow(self)
         self.train = TrainFlow(self)
         self.predict = PredictFlow(self)
         self.seams = SeamFlow(self)
@@ -73,6 +79,8 @@ class Controller:
         self.doubts = DoubtFlow(self)
         self.suspects = SuspectFlow(self)
         self.measure = MeasureFlow(self)
+        self.changes = ChangesFlow(self)
+        self.augment = AugmentFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None
         self._loading: Job | None = None
@@ -101,6 +109,7 @@ class Controller:
         self.refresh_layers()
         self.predict.show_outputs()
         panel.predict.live_check.setChecked(self.predict.live)
+        panel.train.keep_check.setChecked(self.session.keep_training)
         self._load_engine()
         for dock in self.docks:
             dock.borrow(panel)
@@ -118,6 +127,8 @@ class Controller:
         self.predict.veils.close()
         self.borders.close(CLOSING_SECONDS)
         self.measure.close(CLOSING_SECONDS)
+        self.changes.close(CLOSING_SECONDS)
+        self.augment.close(CLOSING_SECONDS)
         if self._loading is not None:
             self._loading.mute()
             self._loading.join(CLOSING_SECONDS)
@@ -126,6 +137,7 @@ class Controller:
             self.watch.close()
             self.watch = None
         self.keeping.detach()
+        self.keep.close()
         for tally in self._tallies.values():
             tally.close()
         self._tallies.clear()
@@ -149,6 +161,7 @@ class Controller:
         if isinstance(event, Ready):
             self.loaded, self.problem = True, ""
             self.train.devices, self.train.bases = event.devices, event.bases
+            self.train.why_no_gpu = event.why_no_gpu
             self.train.show_settings()
             self.train.choose_base()  # what was chosen to learn before could not be given one
         elif isinstance(event, Failed):

@@ -43,6 +43,10 @@ class Known:
             self._boxes = [box for box in self._boxes if not is_inside(box, region)]
             self._boxes = [*self._boxes, region][-MOST_BOXES:]
 
+    def boxes(self, of: tuple[Any, ...]) -> list[Region]:
+        """The boxes that are known of this."""
+        return list(self._boxes) if _same(of, self._of) else []
+
     def missing(self, of: tuple[Any, ...], region: Region, cells: bool) -> Region | None:
         """What of a region has to be computed: a box; None for nothing."""
         if not _same(of, self._of):

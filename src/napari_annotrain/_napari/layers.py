@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels, Shapes
 
-from napari_annotrain._napari.colours import glow
+from napari_annotrain._napari.colours import glow, green_red
 from napari_annotrain.axes import CANONICAL, NO_PIXEL_SIZES, guess_axes, parse_axes, without_channel
 from napari_annotrain.data.annotation import AnnotatedImage, CompleteRegion
 from napari_annotrain.data.stack import Stack
@@ -130,6 +130,20 @@ def border_layer(image: Image, axes: str, blank: Any, w0: float) -> Image:
         colormap=glow(),
         blending="additive",
         metadata={"annotrain": "border weights"},
+        **placement(image, axes),
+    )
+
+
+def changes_layer(image: Image, axes: str, blank: Any) -> Image:
+    """A layer for what has changed over an image: 0 is clear, `metrics.changes.NEW` green, GONE red."""
+    return Image(
+        blank,
+        name=f"{image.name} what changed",
+        contrast_limits=(0, 2),
+        colormap=green_red(),
+        interpolation2d="nearest",
+        blending="translucent",
+        metadata={"annotrain": "what changed"},
         **placement(image, axes),
     )
 

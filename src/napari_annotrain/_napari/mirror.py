@@ -34,7 +34,7 @@ class Mirror(QObject):
         self._tally, self._on_disk, self._put = tally, on_disk, put
         self._sent: dict[Strip, int] = {}  # a hash of what the disk holds, or will hold by what was sent
         self._changed: dict[Strip, Rows] = {}
-        tally.seen.connect(self._seen)
+        tally.read.connect(self._read)
         tally.counted.connect(self.send)
 
     def fits(self) -> bool:
@@ -55,13 +55,14 @@ class Mirror(QObject):
 
     def close(self) -> None:
         """Follow the layer no longer."""
-        self._tally.seen.disconnect(self._seen)
+        self._tally.read.disconnect(self._read)
         self._tally.counted.disconnect(self.send)
 
-    def _seen(self, strip: Strip, top: int, values: npt.NDArray[Any]) -> None:
+    def _read(self, strip: Strip, values: npt.NDArray[Any]) -> None:
         if not self.fits():
             return
-        *plane, _ = strip
+        *plane, k = strip
+        top = k * self._tally.height
         if strip not in self._sent:
             self._sent[strip] = _hash(self._on_disk[(*plane, slice(top, top + len(values)))])
         now = _hash(values)

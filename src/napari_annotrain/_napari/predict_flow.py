@@ -126,6 +126,23 @@ class PredictFlow(PredictSettings):
         if wanted is not None:
             self._run(wanted)
 
+    def known_boxes(self, image: Any) -> list[Region]:
+        """Where the labels shown on an image are those of the present model."""
+        model, output = self._c.session.model, self._c.session.predict.output
+        if model is None:
+            return []
+        return self._known.boxes(_filling(image, self._c.roster.result(image), model, output))
+
+    def shows_view(self) -> bool:
+        """Whether all that is in view is predicted by the present model."""
+        c = self._c
+        if c.image is None or c.session.model is None:
+            return False
+        region = region_of(c.roster.viewer, c.image, c.roster.axes(c.image))
+        model, output = c.session.model, c.session.predict.output
+        of = _filling(c.image, c.roster.result(c.image), model, output)
+        return region is not None and self._known.missing(of, region, is_cells(model, output)) is None
+
     def _view_order(self) -> Order | None:
         """What to predict of the view; None when it shows nothing new."""
         c = self._c
@@ -234,6 +251,7 @@ class PredictFlow(PredictSettings):
             self.under_way = False  # of a quiet run only that: what replaced it may have begun
             self._c.refresh()
         if complete:
+            self._c.changes.look()
             self.look()
 
     def _take_back_empty(self, model: Trained) -> None:

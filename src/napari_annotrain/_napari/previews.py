@@ -7,14 +7,15 @@ from napari_annotrain._napari.runs import Request
 from napari_annotrain._napari.sink import Sink
 from napari_annotrain._qt.predict import VIEW
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Event
+from napari_annotrain.events import Event, Region
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
 
 #: Seconds of training before the view is predicted for the first time.
 FIRST_SECONDS = 3.0
-#: Afterwards whenever training has gone on by this factor; with Live, every so many seconds.
+#: Afterwards whenever training has gone on by this factor; with Live, or while training goes on without a limit,
+#: every so many seconds.
 GROWTH, LIVE_SECONDS = 1.6, 5.0
 #: Predicting the view takes at most this share of the time.
 SHARE = 0.1
@@ -36,6 +37,11 @@ class Previews:
         self._sink: Sink | None = None
         self._order: Order | None = None
         self._next, self._under_way = FIRST_SECONDS, False
+        self._shown: tuple[Any, tuple[Region, ...]] = (None, ())
+
+    def shown(self, image: Any) -> tuple[Region, ...]:
+        """Where the labels shown on an image are those of the model that is being trained."""
+        return self._shown[1] if self._shown[0] is image else ()
 
     def look(self, model: Any, seconds: float) -> None:
         """Ask for the view when it is time to; `seconds` of training have passed."""
@@ -52,9 +58,9 @@ class Previews:
         except AnnotrainError:  # nothing is in view: said when training ends
             return
         c.predict.forget_view()  # what it writes is of a model that may not be kept
-        self._under_way = True
+        self._under_way, self._shown = True, (None, ())
         self._next = max(seconds * GROWTH, seconds + LIVE_SECONDS)
-        if c.predict.live:
+        if c.predict.live or c.keep.on:
             self._next = seconds + LIVE_SECONDS
         self.requests.append((model, tuple(self._order.pieces), spec))
 
@@ -71,6 +77,9 @@ class Previews:
                 self._sink.mark(event.piece)
             case Previewed():
                 self.close()
+                if self._order is not None:
+                    self._shown = self._order.image, tuple(piece.box for piece in self._order.pieces)
+                self._c.changes.look(training=True)
                 self._next = max(self._next, event.seconds + event.cost / SHARE)
 
     def close(self) -> None:

@@ -209,6 +209,26 @@ class Roster:
         self.insert(1 + max(self.viewer.layers.index(one) for one in below if one is not None), layer)
         return layer
 
+    def changes(self, image: Image) -> Image | None:
+        """The layer that shows what has changed on an image."""
+        layer: Image | None = self._remembered("what changed", image)
+        return layer
+
+    def show_changes(self, image: Image, blank: Any) -> Image:
+        """Add a layer of what has changed over all that belongs to an image."""
+        self.hide_changes(image)
+        layer = layers.changes_layer(image, self.axes(image), blank)
+        below = (image, self.annotation(image), self.result(image), self.borders(image))
+        self._remember("what changed", image, layer)
+        self.insert(1 + max(self.viewer.layers.index(one) for one in below if one is not None), layer)
+        return layer
+
+    def hide_changes(self, image: Image) -> None:
+        """Remove that layer."""
+        layer = self.changes(image)
+        if layer is not None:
+            self.viewer.layers.remove(layer)
+
     def take_back(self, result: Any) -> None:
         """Remove a prediction layer made here."""
         if result in self._results and result in self.viewer.layers:

@@ -5,16 +5,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from napari_annotrain.data.border_map import BorderMap
 from napari_annotrain.events import Event, Region
+from napari_annotrain.metrics.changes import Changes
 
 
 @dataclass(frozen=True)
 class Ready(Event):
-    """The engine is loaded: devices as (value, words), and the names of the shipped models."""
+    """The engine is loaded: devices as (value, words), the names of the shipped models, and why a GPU is not used."""
 
     devices: Sequence[tuple[str, str]]
     bases: Sequence[str]
+    why_no_gpu: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,3 +118,19 @@ class Weighed(Event):
 
     piece: int
     weights: BorderMap
+
+
+@dataclass(frozen=True)
+class Compared(Event):
+    """What has changed in one region of an image.
+
+    Attributes
+    ----------
+    before
+        (T, Z, Y, X) labels of the earlier model there; None where it was not asked.
+    changes
+        What differs.
+    """
+
+    before: npt.NDArray[np.integer] | None = field(repr=False)
+    changes: Changes = field(repr=False)

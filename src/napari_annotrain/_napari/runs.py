@@ -15,6 +15,7 @@ from napari_annotrain._napari.run_events import Advanced, Found, LeftOut, Opened
 from napari_annotrain._qt.job import sentence
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.border_map import border_map
+from napari_annotrain.data.feed import Feed
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import BlockDone, Computed, Done, Event, Note, Region, Step, TileDone
@@ -34,7 +35,7 @@ def warm_up() -> Iterator[Event]:
     api = engine.load()
     api.warm_up()
     colours.warm_up()
-    yield Ready(list(api.list_devices()), list(api.base_models()))
+    yield Ready(list(api.list_devices()), list(api.base_models()), api.why_no_gpu())
 
 
 def training(
@@ -46,6 +47,7 @@ def training(
     class_names: Mapping[int, str],
     requests: deque[Request],
     in_use: Callable[[], bool],
+    feed: Feed,
 ) -> Iterator[Event]:
     """Train, and give the memory back however it ends; between two steps, predict what is asked for meanwhile.
 
@@ -55,12 +57,14 @@ def training(
         Where the window puts what it wants predicted; at most one waits.
     in_use
         Whether somebody works in the window, who is left a core.
+    feed
+        Brings what is painted meanwhile.
     """
     api = engine.load()
 
     def run() -> Generator[Event]:
         events = api.iter_training(
-            images, target=target, preset=preset, base=base, spec=spec, class_names=dict(class_names)
+            images, target=target, preset=preset, base=base, spec=spec, class_names=dict(class_names), feed=feed
         )
         with closing(events):
             for event in events:
@@ -180,3 +184,14 @@ def border_weights(
         for t, z in planes:
             yield Weighed(i, border_map(image, t, z, target, spec))
     yield Done(None)
+
+
+def augmentation(
+    image: AnnotatedImage,
+    target: Target,
+    spec: TrainSpec,
+    plane: tuple[int, int] | None,
+    colours: Sequence[tuple[int, int, int]],
+) -> Iterator[Event]:
+    """Deform an annotated place as training would; the pictures are the result."""
+    yield Done(engine.load().preview_deformed(image, target, spec, plane=plane, colours=colours))

@@ -30,17 +30,17 @@ class Tally(QObject):
 
     #: All that was due is counted, or a while has passed.
     counted = Signal()
-    #: A strip was looked at: which, its first row, its pixels (of the layer itself: copy what is kept).
-    seen = Signal(object, int, object)
     #: For the first time since this began something was painted; it is not counted yet.
     touched = Signal()
+    #: Strip and its values (of the layer itself: copy what is kept), each time it was read.
+    read = Signal(object, object)
 
     def __init__(self, layer: Any, empty: bool = False) -> None:
         super().__init__()
         self._layer = layer
         self._strips: dict[Strip, dict[int, int]] = {}
-        self._due: set[Strip] = set() if empty else set(self._all_strips())
         self._painted_on: set[Strip] = set()  # of those that are due, known to be changed: they come first
+        self._due: set[Strip] = set() if empty else set(self.all_strips())
         self._touched: set[Strip] = set()  # painted on, or found painted, at any time: redo may bring it back
         self._told = 0.0
         self._empty = empty
@@ -70,12 +70,26 @@ class Tally(QObject):
         self.count_now()
         wanted = set(values)
         found = [strip[-1] for strip, held in self._strips.items() if strip[:-1] == plane and wanted & held.keys()]
-        return slice(min(found) * self._height, (max(found) + 1) * self._height) if found else None
+        return slice(min(found) * self.height, (max(found) + 1) * self.height) if found else None
 
     def planes_of(self, value: int) -> list[tuple[int, ...]]:
         """Indices of the planes that hold a value."""
         self.count_now()
         return sorted({strip[:-1] for strip, held in self._strips.items() if value in held})
+
+    @property
+    def counting(self) -> bool:
+        """Whether some strips are still to be counted."""
+        return bool(self._due)
+
+    def painted_strips(self) -> set[Strip]:
+        """Strips that hold paint, or are still to be counted."""
+        return {strip for strip, values in self._strips.items() if values} | self._due
+
+    def values(self, strip: Strip) -> npt.NDArray[np.integer]:
+        """The (rows, columns) of a strip."""
+        *plane, k = strip
+        return np.asarray(self._layer.data[(*plane, slice(k * self.height, (k + 1) * self.height))])
 
     def count_now(self) -> dict[int, int]:
         """Count everything that is due before answering."""
@@ -85,7 +99,7 @@ class Tally(QObject):
 
     def look_again(self) -> None:
         """Count everything again, while nothing else happens."""
-        self._due = set(self._all_strips())
+        self._due = set(self.all_strips())
         self._soon()
 
     def close(self) -> None:
@@ -95,13 +109,14 @@ class Tally(QObject):
             getattr(self._layer.events, emitter).disconnect(slot)
 
     @property
-    def _height(self) -> int:
+    def height(self) -> int:
         """Rows of a strip."""
         return max(1, STRIP_PIXELS // max(1, int(self._layer.data.shape[-1])))
 
-    def _all_strips(self) -> Iterator[Strip]:
+    def all_strips(self) -> Iterator[Strip]:
+        """The strips of the whole layer."""
         *planes, rows, _ = self._layer.data.shape
-        return product(*(range(n) for n in planes), range(-(-rows // self._height)))
+        return product(*(range(n) for n in planes), range(-(-rows // self.height)))
 
     def _painted(self, event: Any) -> None:
         for atom in event.value:
@@ -110,7 +125,7 @@ class Tally(QObject):
             else:
                 spans = [(int(np.min(index)), int(np.max(index)) + 1) for index in atom[0]]
             *planes, (top, bottom), _ = spans
-            rows = range(int(top) // self._height, (int(bottom) - 1) // self._height + 1)
+            rows = range(int(top) // self.height, (int(bottom) - 1) // self.height + 1)
             strips = set(product(*(range(int(a), int(b)) for a, b in planes), rows))
             self._touched |= strips
             self._due |= strips
@@ -126,14 +141,14 @@ class Tally(QObject):
     def _redrawn(self, event: Any = None) -> None:
         """Undo and redo redraw without saying what they changed."""
         few = prod(self._layer.data.shape[:-2]) <= FEW_PLANES
-        self._due.update(self._all_strips() if few else self._touched)
+        self._due.update(self.all_strips() if few else self._touched)
         self._soon()
 
     def _replaced(self, event: Any = None) -> None:
         self._strips.clear()
         self._touched.clear()
         self._painted_on.clear()
-        self._due = set(self._all_strips())
+        self._due = set(self.all_strips())
         self._soon()
         self._touch()
 
@@ -157,16 +172,14 @@ class Tally(QObject):
         return strip
 
     def _count(self, strip: Strip) -> None:
-        *plane, k = strip
-        rows = slice(k * self._height, (k + 1) * self._height)
-        values = np.asarray(self._layer.data[(*plane, rows)])
+        values = self.values(strip)
         before, now = self._strips.get(strip, {} if self._empty else None), _pixels_by_value(values)
         self._strips[strip] = now
-        self.seen.emit(strip, rows.start, values)
         if now:
             self._touched.add(strip)
         if before is not None and before != now:
             self._touch()
+        self.read.emit(strip, values)
 
 
 def _pixels_by_value(values: npt.NDArray[np.integer]) -> dict[int, int]:

@@ -11,8 +11,8 @@ from napari_annotrain._napari.train_settings import TrainSettings
 from napari_annotrain._qt.lane import Run
 from napari_annotrain._qt.layout import duration, time_left
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Checkpoint, Done, Event, Failed, Note, Started, Step, Validated
-from napari_annotrain.session import LAST_MODEL, NOTHING, Trained, why_not_train
+from napari_annotrain.events import Checkpoint, Done, Event, Failed, Grown, Note, Region, Started, Step, Validated
+from napari_annotrain.session import LAST_MODEL, NOTHING, Trained, precision_in_words, why_not_train
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -31,7 +31,7 @@ class TrainFlow(TrainSettings):
         self._model: Any = None  # the best so far
         self._score: float | None = None
         self._step: Step | None = None
-        self._where = ""
+        self._where = self._grown = ""
         self._notes: list[str] = []
         self._failed = ""
 
@@ -45,7 +45,7 @@ class TrainFlow(TrainSettings):
         reason = why_not_train(c.facts())
         if reason:
             raise AnnotrainError(reason)
-        images = c.roster.training_set(c.painted_planes)
+        images, feed = c.keep.begin()
         if not images:
             raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
         base = session.model.model if session.base == LAST_MODEL and session.model is not None else session.base
@@ -55,7 +55,7 @@ class TrainFlow(TrainSettings):
         c.say("Preparing to train ...")
         c.lane.start(
             Run(
-                lambda: training(*args, names, self._previews.requests, c.lane.in_use),
+                lambda: training(*args, names, self._previews.requests, c.lane.in_use, feed),
                 c.guarded(self._begin),
                 c.guarded(self._on_event),
                 c.guarded(self._on_end),
@@ -64,6 +64,10 @@ class TrainFlow(TrainSettings):
             )
         )
         c.refresh()
+
+    def shown(self, image: Any) -> tuple[Region, ...]:
+        """Where the labels shown on an image are those of the model that is being trained."""
+        return self._previews.shown(image)
 
     def _begin(self) -> None:
         self._forget_run()
@@ -83,8 +87,14 @@ class TrainFlow(TrainSettings):
         self._previews.take(event)
         match event:
             case Started():
-                self._where = f"{event.device}, {event.precision}"
-                self._c.say("Training. You can go on painting; it counts from the next training on.")
+                self._where = f"{event.device}, {precision_in_words(event.precision)}"
+                self._c.say(
+                    "Training goes on until you press Stop, and learns what you paint meanwhile."
+                    if self._c.keep.on
+                    else "Training. You can go on painting; it counts from the next training on."
+                )
+            case Grown():
+                self._grown = f"new strokes learnt since {duration(event.seconds)}"
             case Note():
                 self._notes.append(event.text)
                 self._c.say(event.text)
@@ -97,6 +107,7 @@ class TrainFlow(TrainSettings):
                     self._c.panel.train.loss_plot.add_score(event.seconds, event.score)
             case Checkpoint():
                 self._model = event.model
+                self._c.keep.look()
                 self._previews.look(event.model, 0.0 if self._step is None else self._step.seconds)
             case Done():
                 self._model = event.result if event.result is not None else self._model
@@ -110,6 +121,7 @@ class TrainFlow(TrainSettings):
         words = [duration(event.seconds), f"{event.step:,} steps", self._where]
         if 0.02 < event.fraction < 1:
             words.append(time_left(event.seconds * (1 - event.fraction) / event.fraction))
+        words.append(self._grown)
         line = " · ".join(word for word in words if word)
         self._c.panel.train.set_run_line(line)
         score = "" if self._score is None else f" · score {self._score:.2f}"
@@ -133,6 +145,7 @@ class TrainFlow(TrainSettings):
     def _on_end(self, stopped: bool) -> None:
         c = self._c
         self._previews.close()
+        c.keep.end()
         try:
             kept = self.keep_best()
             if kept:
@@ -148,6 +161,7 @@ class TrainFlow(TrainSettings):
 
     def _dropped(self) -> None:
         """Stopped while it still waited for a prediction to end."""
+        self._c.keep.end()
         self._c.say("Stopped before training began.")
         self._idle()
 
@@ -170,6 +184,18 @@ class TrainFlow(TrainSettings):
         result = "" if score is None else f": score {score:.2f} on the pixels kept for validation"
         last = f" {notes[-1]}" if notes else " Correct what is wrong and train again, or predict the whole stack."
         self._c.say(f"{how}{amount}{result}.{last}")
+
+    def go_back(self, trained: Any) -> None:
+        """Predict with an earlier model, and let training go on from it; what is seen is predicted at once."""
+        c = self._c
+        if trained is None or trained is c.session.model:
+            return
+        c.session.go_back(trained)
+        self.choose_base()
+        c.predict.show_outputs()
+        c.say(f"{trained.name} predicts now, and training would go on from it.")
+        c.predict.after_training()
+        c.refresh()
 
     # -- files --------------------------------------------------------------------------------------------------
 

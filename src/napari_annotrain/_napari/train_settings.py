@@ -18,6 +18,7 @@ class TrainSettings:
         self._c = controller
         self.devices: Any = ()
         self.bases: Any = ()
+        self.why_no_gpu = ""
 
     def show_settings(self) -> None:
         """Offer devices and bases, and show what is chosen."""
@@ -25,7 +26,7 @@ class TrainSettings:
         if panel is None:
             return
         if self.devices:
-            panel.train.set_devices(self.devices)
+            panel.train.set_devices(self.devices, self.why_no_gpu)
         panel.annotate.target_combo.choose(session.target)
         panel.train.device_combo.choose(session.train.device)
         panel.train.set_spec(self._preset_spec(), new_default=True)
@@ -40,7 +41,7 @@ class TrainSettings:
             return
         choices = [(NOTHING, "nothing")]
         if session.model is not None:
-            choices.append((LAST_MODEL, _LAST))
+            choices.append((LAST_MODEL, self._last()))
         choices += [(name, name) for name in self.bases]
         panel.train.set_bases(choices, session.base)
         panel.train.show_network(session.preset, self._whose_network())
@@ -48,7 +49,13 @@ class TrainSettings:
     def _whose_network(self) -> str:
         """The model training goes on from, in words; empty when it starts from nothing."""
         base = self._c.session.base
-        return {NOTHING: "", LAST_MODEL: _LAST}.get(base, base)
+        return {NOTHING: "", LAST_MODEL: self._last()}.get(base, base)
+
+    def _last(self) -> str:
+        """What the model that predicts is called among those to start from."""
+        session = self._c.session
+        model, models = session.model, session.models
+        return _LAST if model is None or not models or model is models[-1] else model.name
 
     def choose_base(self) -> None:
         """Go on from the last model where it learnt the same thing; else from what the package knows, or nothing."""

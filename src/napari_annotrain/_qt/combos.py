@@ -40,6 +40,16 @@ class ItemCombo(QComboBox):
             self.setCurrentIndex(self._index(new))
         self._set(new)
 
+    def show_items(self, items: Sequence[tuple[str, Any]], chosen: Any) -> None:
+        """Offer other objects with this one chosen; nothing is told, and a list that is folded out stays as it is."""
+        texts = [self.itemText(i) for i in range(self.count())]
+        same = len(items) == len(self._items) and all(a is b for a, (_, b) in zip(self._items, items, strict=True))
+        if same and chosen is self._current and texts == [text for text, _ in items]:
+            return
+        with QSignalBlocker(self):
+            self._current = chosen
+            self.set_items(items)
+
     def item(self) -> Any:
         """The chosen object, or None."""
         return self._current

@@ -9,8 +9,8 @@ from napari_annotrain.specs import Spec
 class MoreSettings(QWidget):
     """Settings most people leave alone: a form that folds out, grown when it is first looked at.
 
-    `beside` is a button at the other end of the line that folds it out, `title` and `why` are the line's words, and
-    `back` those of the button that goes back to the default.
+    `beside` is a button at the other end of the line that folds it out, and `inside` one that is folded out with the
+    form. `title` and `why` are the line's words, and `back` those of the button that goes back to the default.
     """
 
     changed = Signal(object)
@@ -22,6 +22,7 @@ class MoreSettings(QWidget):
         hide: tuple[str, ...] = (),
         only: tuple[str, ...] = (),
         beside: QWidget | None = None,
+        inside: QWidget | None = None,
         title: str = "More settings",
         why: str = "Settings that most people leave as they are.",
         back: str = "Back to the preset's settings",
@@ -42,6 +43,10 @@ class MoreSettings(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.button if beside is None else row_of(self.button, (QLabel(), 1), beside))
+        self._inside = inside
+        if inside is not None:
+            column.addWidget(inside)
+            inside.hide()
         self.button.toggled.connect(self._unfold)
 
     @property
@@ -79,4 +84,6 @@ class MoreSettings(QWidget):
 
     def _unfold(self, shown: bool) -> None:
         self.form.setVisible(shown)
+        if self._inside is not None:
+            self._inside.setVisible(shown)
         self.button.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)

@@ -99,6 +99,7 @@ class Panel(QWidget):
         self.styled.emit(style(theme))
         self.train.loss_plot.set_theme(theme)
         self.measure.set_theme(theme)
+        self.train.corrections_plot.set_theme(theme)
 
     def event(self, event: QEvent) -> Any:
         """Tell when the dock lets go of the panel (its x unparents it and sends no close event)."""

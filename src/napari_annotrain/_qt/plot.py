@@ -11,6 +11,8 @@ REDRAW_MS = 150
 LOSS_COLOUR, SCORE_COLOUR = "#8a94a6", "#ff9f1c"
 #: Weight of what came before in the drawn loss: single batches jump too much to be read.
 SMOOTHING = 0.9
+#: With more points, every second one is forgotten: a training without a limit may go on for hours.
+MOST_POINTS = 4000
 
 
 class LossPlot(QWidget):
@@ -49,12 +51,14 @@ class LossPlot(QWidget):
         times, values = self.loss
         times.append(seconds)
         values.append(loss if not values else SMOOTHING * values[-1] + (1 - SMOOTHING) * loss)
+        _thin_out(times, values)
         self._schedule()
 
     def add_score(self, seconds: float, score: float) -> None:
         """Add one validation."""
         self.score[0].append(seconds)
         self.score[1].append(score)
+        _thin_out(*self.score)
         self._schedule()
 
     def set_theme(self, theme: Theme) -> None:
@@ -119,6 +123,11 @@ class LossPlot(QWidget):
             axis.setPen(self._theme.faint)
             axis.setTextPen(self._theme.faint)
             axis.setStyle(tickLength=-4, tickTextOffset=2)
+
+
+def _thin_out(times: list[float], values: list[float]) -> None:
+    if len(times) > MOST_POINTS:  # the latest one stays
+        del times[-2::-2], values[-2::-2]
 
 
 def _seconds(values: list[float], scale: float, spacing: float) -> list[str]:

@@ -1,9 +1,11 @@
 from collections.abc import Sequence
+from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
-from napari_annotrain._qt.combos import ChoiceCombo
+from napari_annotrain._qt.combos import ChoiceCombo, ItemCombo
+from napari_annotrain._qt.corrections_plot import CorrectionsPlot
 from napari_annotrain._qt.form import SpecForm
 from napari_annotrain._qt.layout import allow, button, faint_label, form_layout, row_of, words
 from napari_annotrain._qt.more import MoreSettings
@@ -26,6 +28,10 @@ class TrainStep(QWidget):
     open_clicked = Signal()
     save_clicked = Signal()
     weights_clicked = Signal()
+    keep_toggled = Signal(bool)
+    model_chosen = Signal(object)
+    changes_toggled = Signal(bool)
+    augmentation_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,9 +41,22 @@ class TrainStep(QWidget):
         self.preset_combo.setToolTip("\n".join(preset.title for preset in PRESETS.values()))
         self.device_combo = ChoiceCombo("device_combo", [("auto", "Automatic")])
         self.device_combo.setToolTip("What computes. Automatic takes a GPU where there is one that works.")
+        self.device_note = faint_label(name="device_note")
+        self.device_note.hide()
         self.train_button = button("train_button", "Train", "Learns from what is painted (key T). Paint on meanwhile.")
         self.stop_button = button("stop_button", "Stop", "Ends training; the best model so far is kept.")
+        self.keep_check = QCheckBox("Keep training while I paint")
+        self.keep_check.setObjectName("keep_training_check")
+        self.keep_check.setToolTip(
+            "Training goes on until you press Stop. What you paint or erase meanwhile is learnt within seconds,\n"
+            "is shown to the network more often for a while, and the labels in view follow."
+        )
         self.loss_plot = LossPlot()
+        self.corrections_plot = CorrectionsPlot()
+        self.corrections_plot.setToolTip(
+            "How much of what you annotated since the training before the model had got wrong there: measured before\n"
+            "it learns from it, so that it cannot know it yet. What you paint and what you accept both count."
+        )
         self.run_label = faint_label(name="run_label")
         self.run_label.hide()
         self.basic_form = SpecForm(TrainSpec(), only=("seconds",))
@@ -48,11 +67,33 @@ class TrainStep(QWidget):
             "Cells may merge where the gap between them stays dark: paint background there and press again, or\n"
             "raise the border weight w0 or the border width under More settings, which the layer follows.",
         )
-        self.more = MoreSettings(
-            "more_train_button", TrainSpec(), hide=("device", "seconds"), beside=self.border_weights_button
+        self.augmentation_button = button(
+            "augmentation_preview_button",
+            "Show how images are deformed",
+            "Opens a window with a place that you annotated, deformed as training deforms it. It follows the settings\n"
+            "below, and warns where gaps between neighbouring cells close.",
         )
+        self.augmentation_button.setCheckable(True)
+        self.more = MoreSettings(
+            "more_train_button",
+            TrainSpec(),
+            hide=("device", "seconds"),
+            beside=self.border_weights_button,
+            inside=self.augmentation_button,
+        )
+        self.model_combo = ItemCombo("model_combo", "none yet")
+        self.model_combo.setProperty("tip", "The model that predicts, and from which training goes on.")
         self.open_button = button("open_model_button", "Open model...", "Takes a model that was saved before.")
         self.save_button = button("save_model_button", "Save model...", "Saves the model that predicts.")
+        self.what_changed_button = button(
+            "what_changed_button",
+            "What changed",
+            "Colours what is in view: green is new in the labels of this model, red is gone. Compared with what you\n"
+            "accepted, or else with the model before. Press again to take the colours away.",
+        )
+        self.what_changed_button.setCheckable(True)
+        self.changes_label = faint_label(name="changes_label")
+        self.changes_label.hide()
         self._build()
         self._connect()
 
@@ -65,11 +106,17 @@ class TrainStep(QWidget):
         whole.setContentsMargins(4, 2, 4, 8)
         whole.setSpacing(5)
         whole.addLayout(form)
+        whole.addWidget(self.device_note)
         whole.addWidget(self.basic_form)
         whole.addWidget(row_of((self.train_button, 3), (self.stop_button, 1)))
+        whole.addWidget(self.keep_check)
         whole.addWidget(self.loss_plot)
         whole.addWidget(self.run_label)
+        whole.addWidget(self.corrections_plot)
+        whole.addWidget(row_of(QLabel("Model"), (self.model_combo, 1)))  # no wider: the words in it are long
         whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1)))
+        whole.addWidget(self.what_changed_button)
+        whole.addWidget(self.changes_label)
         whole.addWidget(self.more)
 
     def _connect(self) -> None:
@@ -78,6 +125,10 @@ class TrainStep(QWidget):
         self.open_button.clicked.connect(lambda: self.open_clicked.emit())
         self.save_button.clicked.connect(lambda: self.save_clicked.emit())
         self.border_weights_button.clicked.connect(lambda: self.weights_clicked.emit())
+        self.augmentation_button.toggled.connect(self.augmentation_toggled)
+        self.what_changed_button.toggled.connect(self.changes_toggled)
+        self.keep_check.toggled.connect(self.keep_toggled)
+        self.model_combo.item_changed.connect(self.model_chosen)
         self.base_combo.choice_changed.connect(self.base_changed)
         self.preset_combo.choice_changed.connect(self.preset_changed)
         self.device_combo.choice_changed.connect(self.device_changed)
@@ -89,6 +140,15 @@ class TrainStep(QWidget):
         with QSignalBlocker(self.base_combo):
             self.base_combo.set_choices(bases)
             self.base_combo.choose(chosen)
+
+    def set_changes(self, text: str) -> None:
+        """Say what has changed."""
+        self.changes_label.setText(text)
+        self.changes_label.setVisible(bool(text))
+
+    def set_models(self, models: Sequence[tuple[str, Any]], chosen: Any) -> None:
+        """Offer the models there are, newest first, and show which one predicts; nothing is told."""
+        self.model_combo.show_items(models[::-1], chosen)
 
     def show_network(self, preset: str, whose: str = "") -> None:
         """Show the network in use: that of a preset, or the one of the model `whose` name is given; nothing is told."""
@@ -102,9 +162,11 @@ class TrainStep(QWidget):
         self.run_label.setText(text)
         self.run_label.setVisible(bool(text))
 
-    def set_devices(self, devices: Sequence[tuple[Device, str]]) -> None:
-        """Offer devices: value and words."""
+    def set_devices(self, devices: Sequence[tuple[Device, str]], note: str = "") -> None:
+        """Offer devices, value and words, with a note on one that cannot be used."""
         self.device_combo.set_choices(devices)
+        self.device_note.setText(note)
+        self.device_note.setVisible(bool(note))
 
     def set_spec(self, spec: TrainSpec, new_default: bool = False) -> None:
         """Show settings; as `new_default` they are also what the reset button goes back to."""
@@ -115,7 +177,9 @@ class TrainStep(QWidget):
         """Enable what can be done now; what cannot says why."""
         allow(self.train_button, why_not_train)
         allow(self.stop_button, why_not_stop)
-        for widget in (self.base_combo, self.preset_combo, self.device_combo, self.basic_form):
+        for widget in (self.base_combo, self.preset_combo, self.device_combo):
             widget.setEnabled(not running)
+        endless = "Training goes on until you press Stop." if self.keep_check.isChecked() else ""
+        allow(self.basic_form, "A training is going on." if running else endless)
         self.more.set_editable(not running)
         allow(self.open_button, "Wait until the run has ended." if running else "")

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_annotrain.api.augmentation import preview_augmentation
     from napari_annotrain.api.clusters import iter_on_cluster
     from napari_annotrain.api.devices import list_devices, warm_up
     from napari_annotrain.api.evaluation import evaluate
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from napari_annotrain.inference.segment import check_channels
     from napari_annotrain.net.cores import leave_a_core
     from napari_annotrain.net.device import release_memory
+    from napari_annotrain.net.hidden_gpu import why_no_gpu
     from napari_annotrain.store.models import load_model, save_model
+    from napari_annotrain.training.preview import preview_deformed
 
 __all__ = [
     "KeptPlanes",
@@ -48,14 +51,18 @@ __all__ = [
     "measure_normalisation",
     "output_of",
     "predict",
+    "preview_augmentation",
+    "preview_deformed",
     "release_memory",
     "save_model",
     "train",
     "type_stored",
     "warm_up",
     "where_next",
+    "why_no_gpu",
 ]
 _HOMES = {
+    "api.augmentation": ("preview_augmentation",),
     "api.devices": ("list_devices", "warm_up"),
     "api.evaluation": ("evaluate",),
     "api.measurement": ("measure",),
@@ -71,7 +78,9 @@ _HOMES = {
     "inference.segment": ("check_channels",),
     "net.cores": ("leave_a_core",),
     "net.device": ("release_memory",),
+    "net.hidden_gpu": ("why_no_gpu",),
     "store.models": ("load_model", "save_model"),
+    "training.preview": ("preview_deformed",),
 }
 
 if not TYPE_CHECKING:  # which sees the imports above

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,10 @@ import torch
 import napari_annotrain
 from napari_annotrain.api.failures import first_words
 from napari_annotrain.data.annotation import AnnotatedImage
+from napari_annotrain.data.cells import CellSizes
 from napari_annotrain.data.dataset import AnnotatedDataset, build_dataset
+from napari_annotrain.data.feed import Feed
+from napari_annotrain.data.growth import Growth
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.inference.rescale import factor_to
 from napari_annotrain.net.model import Card, Model, digest
@@ -35,6 +38,7 @@ class Plan:
     anchor: Anchor | None
     state: TrainingState | None
     card: Card
+    growth: Growth | None = None
 
 
 def make_plan(
@@ -47,6 +51,7 @@ def make_plan(
     card: Card | None,
     class_names: Mapping[int, str] | None = None,
     skip_bad: bool = False,
+    feed: Feed | None = None,
 ) -> Plan:
     """Read the annotation, and choose the network that fits it.
 
@@ -54,6 +59,8 @@ def make_plan(
     ----------
     skip_bad
         Leave out images that cannot be used, instead of refusing.
+    feed
+        Brings what is painted while the training goes on.
     """
     check_choice("target", target, Target)
     if target == "image":
@@ -66,9 +73,8 @@ def make_plan(
         spec = spec.model_copy(update={"normalise": base.card.normalise})
     origin = card or (base.card if base else None)
     net = (origin or chosen).net
-    dataset, scale = _build(
-        images, cast("Target", target), spec, origin, skip_bad, _window_px(net, spec), resumed=card is not None
-    )
+    goal, window_px = cast("Target", target), _window_px(net, spec)
+    dataset, scale = _build(images, goal, spec, origin, skip_bad, window_px, resumed=card is not None)
     shape = {"channels": dataset.images[0].stack.n_channels, "outputs": len(dataset.classes) + len(dataset.distances)}
     net = net.model_copy(update=shape)
     if card is not None and (net != card.net or dataset.classes != card.classes):
@@ -83,7 +89,20 @@ def make_plan(
             "anchor_digest": digest(anchor.weights) if anchor else "",
         }
     )
-    return Plan(dataset, net, spec, base, anchor, state, made)
+    growth = Growth(feed, goal, spec, scale, window_px) if feed is not None else None
+    return Plan(dataset, net, spec, base, anchor, state, made, growth)
+
+
+def grown_card(card: Card, dataset: AnnotatedDataset) -> Card:
+    """The card of a model that has learnt from more than at first."""
+    sizes = dataset.sizes
+    return card.model_copy(
+        update={
+            **(_of_sizes(sizes) if sizes else {}),
+            "released": dataset.released,
+            "provenance": card.provenance | {"annotated_pixels": _annotated_pixels(dataset)},
+        }
+    )
 
 
 def _build(
@@ -161,17 +180,15 @@ def _make_card(
         distances=dataset.distances,
         normalise=spec.normalise,
         training_range=tuple(zip(ranges.low, ranges.high, strict=True)) if spec.normalise.scope == "training" else (),
-        cell_diameter_px=sizes.diameter_px if sizes else None,
-        cell_diameters_px=sizes.usual_px if sizes else None,
+        **(_of_sizes(sizes) if sizes else {}),
         scale=scale,
-        min_size_px=sizes.least_px if sizes else 0,
         released=dataset.released,
         margin_px=tiling.before,
         grid_px=tiling.grid,
         pixel_um=dict((dataset.images[0].full_size or dataset.images[0].stack).pixel_um),
         provenance={
             "images": first_words([image.name for image in dataset.images]),
-            "annotated_pixels": dict(zip(map(str, dataset.classes), dataset.n_annotated, strict=True)),
+            "annotated_pixels": _annotated_pixels(dataset),
             "base": base.card.provenance.get("name", "a model") if base else None,
             "settings": spec.model_dump(mode="json"),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -182,3 +199,11 @@ def _make_card(
             },
         },
     )
+
+
+def _of_sizes(sizes: CellSizes) -> dict[str, Any]:
+    return {"cell_diameter_px": sizes.diameter_px, "cell_diameters_px": sizes.usual_px, "min_size_px": sizes.least_px}
+
+
+def _annotated_pixels(dataset: AnnotatedDataset) -> dict[str, int]:
+    return dict(zip(map(str, dataset.classes), dataset.n_annotated, strict=True))

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from napari_annotrain.api.failures import left_out
-from napari_annotrain.api.plan import Plan, make_plan
+from napari_annotrain.api.plan import Plan, grown_card, make_plan
 from napari_annotrain.api.sources import Source, annotated_images
 from napari_annotrain.data.annotation import AnnotatedImage
+from napari_annotrain.data.feed import Feed
 from napari_annotrain.errors import AnnotrainError, PartlyDone
-from napari_annotrain.events import Checkpoint, Done, Event, Note, OnEvent, Started, Validated
+from napari_annotrain.events import Checkpoint, Done, Event, Grown, Note, OnEvent, Started, Validated
 from napari_annotrain.net.device import choose_device
+from napari_annotrain.net.hidden_gpu import why_no_gpu
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.specs import Target, TrainSpec, check_choice, find_preset
 from napari_annotrain.store.models import check_model_path, save_model, shipped_models
@@ -104,7 +106,8 @@ def train(
         raise AnnotrainError("To resume training, say which model: give out.")
     opened = annotated_images(images, annotations, axes, dense)
     if on_event:
-        for text in opened.notes:
+        hidden = why_no_gpu() if device == "auto" else ""
+        for text in (*opened.notes, *([hidden] if hidden else [])):
             on_event(Note(text))
     plan = make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad)
     model = _follow(_with_cards(plan), spec, out, on_event)
@@ -125,6 +128,7 @@ def iter_training(
     state: TrainingState | None = None,
     card: Card | None = None,
     class_names: Mapping[int, str] | None = None,
+    feed: Feed | None = None,
 ) -> Generator[Event]:
     """Train as `train` does, as a generator of events: `Started`, ..., `Checkpoint` with a `Model` each, `Done`.
 
@@ -140,8 +144,10 @@ def iter_training(
         Where an earlier run stopped, and the card of its model.
     class_names
         By predicted value, for the card.
+    feed
+        Brings what is painted while the training goes on, and says whether it goes on without a limit.
     """
-    yield from _with_cards(make_plan(images, target, preset, base, spec, state, card, class_names))
+    yield from _with_cards(make_plan(images, target, preset, base, spec, state, card, class_names, feed=feed))
 
 
 def _with_cards(plan: Plan) -> Generator[Event]:
@@ -151,10 +157,13 @@ def _with_cards(plan: Plan) -> Generator[Event]:
         scores = {"validation_iou": round(plan.state.best_score, 4)}
     model, card = None, plan.card
     start = plan.base.weights if plan.base else None
-    with closing(fit(plan.dataset, plan.net, plan.spec, start=start, state=plan.state, anchor=plan.anchor)) as events:
+    run = fit(plan.dataset, plan.net, plan.spec, start=start, state=plan.state, anchor=plan.anchor, growth=plan.growth)
+    with closing(run) as events:
         for event in events:
             if isinstance(event, Started):
                 card = _with_provenance(card, device=event.device, precision=event.precision)
+            elif isinstance(event, Grown):
+                card = grown_card(card, event.dataset)
             elif isinstance(event, Validated) and event.kept:
                 scores = {"validation_iou": round(event.score, 4), "validation_step": event.step}
             elif isinstance(event, Checkpoint):

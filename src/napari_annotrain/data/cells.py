@@ -40,7 +40,12 @@ class CellSizes:
     @classmethod
     def of(cls, labels: Iterable[Labels]) -> "CellSizes":
         """Measure the cells of annotated areas."""
-        areas = np.concatenate([np.unique(a[a > BACKGROUND], return_counts=True)[1] for a in labels])
+        return cls.of_counted(pixels_of_cells(area) for area in labels)
+
+    @classmethod
+    def of_counted(cls, cells_px: Iterable[npt.NDArray[np.intp] | None]) -> "CellSizes":
+        """The same where the pixels of each cell are counted (`pixels_of_cells`)."""
+        areas = np.concatenate([counts for counts in cells_px if counts is not None])
         areas = areas[~_are_crumbs(areas)]
         typical = float(np.median(areas))
         low, median, high = 2 * np.sqrt(np.percentile(areas, (5, 50, 95)) / np.pi)
@@ -48,6 +53,11 @@ class CellSizes:
         if len(areas) < ENOUGH:
             least = min(least, CRUMB * typical)
         return cls(len(areas), float(median), (float(low), float(high)), int(least))
+
+
+def pixels_of_cells(labels: Labels) -> npt.NDArray[np.intp]:
+    """Pixels of each cell in an annotation."""
+    return np.unique(labels[labels > BACKGROUND], return_counts=True)[1]
 
 
 def separate(labels: Labels) -> Labels:

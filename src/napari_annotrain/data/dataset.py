@@ -3,7 +3,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_annotrain.data.annotation import (
     BACKGROUND,
@@ -13,7 +12,7 @@ from napari_annotrain.data.annotation import (
 )
 from napari_annotrain.data.area import Area
 from napari_annotrain.data.areas import Place, find_areas
-from napari_annotrain.data.cells import CellSizes
+from napari_annotrain.data.cells import CellSizes, pixels_of_cells
 from napari_annotrain.data.finite import check_finite
 from napari_annotrain.data.normalise import Normalisation, measure, merge
 from napari_annotrain.data.validation import fingerprint, is_validation, keep_validation
@@ -30,8 +29,9 @@ from napari_annotrain.specs import Target, TrainSpec
 
 @dataclass(frozen=True)
 class _Found:
-    """An image, what is annotated in it, and its intensity range."""
+    """An image, its place among those given, what is annotated in it, and its intensity range."""
 
+    given: int
     image: AnnotatedImage
     places: list[tuple[Place, Labels]]
     normalisation: Normalisation
@@ -59,6 +59,8 @@ class AnnotatedDataset:
         Of the annotated cells; None for the target ``classes``.
     released
         Validation blocks that were trained on, now or by the model to start from.
+    given
+        Place of each image among those that were given.
     """
 
     images: tuple[AnnotatedImage, ...]
@@ -69,6 +71,7 @@ class AnnotatedDataset:
     failed: tuple[str, ...] = ()
     sizes: CellSizes | None = None
     released: tuple[str, ...] = ()
+    given: tuple[int, ...] = ()
 
     @cached_property
     def n_annotated(self) -> tuple[int, ...]:
@@ -118,7 +121,7 @@ def build_dataset(
     values = _find_values(labels, target)
     keys = [fingerprint(one.image.stack) for one in found]
     areas = [
-        _make_area(k, key, place, labels, target, values, spec, released)
+        make_area(k, key, place, labels, target, values, spec, released)
         for k, (key, one) in enumerate(zip(keys, found, strict=True))
         for place, labels in one.places
     ]
@@ -131,11 +134,17 @@ def build_dataset(
         tuple(predicted_values(values)),
         tuple(notes),
         tuple(failed),
-        CellSizes.of(labels) if target == "cells" else None,
+        CellSizes.of_counted(area.cells_px for area in areas) if target == "cells" else None,
         tuple(sorted({*released, *newly_released})),
+        tuple(one.given for one in found),
     )
+    return balanced(dataset, spec)
+
+
+def balanced(dataset: AnnotatedDataset, spec: TrainSpec) -> AnnotatedDataset:
+    """Weigh the classes by how much is annotated of each."""
     balance = balance_classes(dataset.n_annotated, spec.weights)
-    return replace(dataset, areas=tuple(_with_balance(area, balance) for area in areas))
+    return replace(dataset, areas=tuple(replace(area, balance=balance) for area in dataset.areas))
 
 
 def _find_all(
@@ -144,9 +153,9 @@ def _find_all(
     """Images to learn from, notes on the others, and the names of those that cannot be used."""
     found: list[_Found] = []
     notes, failed = [], []
-    for image in images:
+    for k, image in enumerate(images):
         try:
-            one = _look_at(image, target, spec, context_px)
+            one = _look_at(k, image, target, spec, context_px)
         except AnnotrainError as error:
             if not skip_bad:
                 raise
@@ -164,7 +173,7 @@ def _find_all(
     return found, notes, failed
 
 
-def _look_at(image: AnnotatedImage, target: Target, spec: TrainSpec, context_px: int) -> _Found | None:
+def _look_at(given: int, image: AnnotatedImage, target: Target, spec: TrainSpec, context_px: int) -> _Found | None:
     """What is annotated in one image, and its intensity range; None where nothing is."""
     places = list(find_areas(image, target == "cells"))
     if not places:
@@ -178,7 +187,7 @@ def _look_at(image: AnnotatedImage, target: Target, spec: TrainSpec, context_px:
             f"The image {image.name} has the same value everywhere: "
             "leave it out, or choose one in which something is to be seen."
         )
-    return _Found(image, places, normalisation)
+    return _Found(given, image, places, normalisation)
 
 
 def _find_values(labels: Iterable[Labels], target: Target) -> list[int]:
@@ -196,7 +205,7 @@ def _find_values(labels: Iterable[Labels], target: Target) -> list[int]:
     return values
 
 
-def _make_area(
+def make_area(
     image: int,
     key: str,
     place: Place,
@@ -206,17 +215,23 @@ def _make_area(
     spec: TrainSpec,
     released: Collection[str],
 ) -> Area:
+    """Turn the (Y, X) annotation of a place into what is learnt there.
+
+    Parameters
+    ----------
+    image, key
+        Index of the image in the dataset, and its fingerprint.
+    values
+        Annotation values of the classes, ascending; others are not learnt.
+    released
+        Validation blocks that are trained on.
+    """
     t, z, box = place
-    goal, weight = target_and_borders(labels, target, values, spec.weights)
+    goal, border = target_and_borders(labels, target, values, spec.weights)
     distance = cell_distances(labels, goal) if target == "cells" else None
+    cells = pixels_of_cells(labels) if target == "cells" else None
     held_out = is_validation(key, t, z, box, spec.validation, released) & (goal != IGNORE)
-    return Area(image, key, t, z, box, goal, weight, held_out, distance)
-
-
-def _with_balance(area: Area, balance: npt.NDArray[np.float32]) -> Area:
-    """Add the class weights to the border weights (equation 2: w_c + w0 exp(...))."""
-    weight = np.where(area.target == IGNORE, 0, area.weight + balance[np.maximum(area.target, 0)])
-    return replace(area, weight=weight.astype(np.float32))
+    return Area(image, key, t, z, box, goal, border, np.ones(len(values), np.float32), held_out, distance, cells)
 
 
 def _share_range(measured: list[Normalisation], spec: TrainSpec) -> tuple[Normalisation, ...]:

@@ -34,14 +34,15 @@ def check_finite(stack: Stack, sample: npt.NDArray[np.generic], places: Iterable
     """
     if stack.dtype.kind != "f":
         return
-    if np.isfinite(sample).all() and (sample.size == prod(stack.array.shape) or _are_finite(stack, places, context_px)):
+    if np.isfinite(sample).all() and (sample.size == prod(stack.array.shape) or are_finite(stack, places, context_px)):
         return
     raise AnnotrainError(
         f"The image {stack.name} holds NaN or infinite values: replace them by numbers, or leave this image out."
     )
 
 
-def _are_finite(stack: Stack, places: Iterable[Place], context_px: int) -> bool:
+def are_finite(stack: Stack, places: Iterable[Place], context_px: int) -> bool:
+    """Whether an image is finite in these places and around them."""
     return all(
         np.isfinite(stack.read(t, (slice(z, z + 1), *strip))).all()
         for t, z, box in places

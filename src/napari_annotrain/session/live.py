@@ -1,11 +1,13 @@
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from psygnal import SignalGroupDescriptor
 from pydantic import BaseModel, ConfigDict
 
 from napari_annotrain.data.annotation import BACKGROUND
+from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.specs import PRESETS, PredictSpec, Target, TrainSpec, WeightSpec
 
 Activity = Literal["idle", "training", "predicting"]
@@ -14,6 +16,8 @@ NOTHING, LAST_MODEL = "none", "last"
 
 #: Older models are forgotten.
 MOST_MODELS = 10
+#: When in so many rounds less than this share was wrong, going on brings little.
+ROUNDS_TO_JUDGE, LITTLE_WRONG = 3, 0.02
 
 
 class Evented(BaseModel):
@@ -35,11 +39,20 @@ class Trained:
         The `net.model.Model`.
     score
         Its best validation score, 0 to 1; None when nothing could be validated or it was opened from a file.
+    time
+        When it was made or opened, as on the clock of the wall; None where nobody knows.
     """
 
     name: str
     model: Any
     score: float | None = None
+    time: datetime | None = field(default_factory=datetime.now)
+
+    def in_words(self) -> str:
+        """Such as "model 3 · score 0.81 · 14:05"."""
+        score = "" if self.score is None else f"score {self.score:.2f}"
+        clock = "" if self.time is None else f"{self.time:%H:%M}"
+        return " · ".join(word for word in (self.name, score, clock) if word)
 
 
 class Session(Evented):
@@ -55,6 +68,13 @@ class Session(Evented):
         Those the user chose, "#rrggbb", by predicted value.
     models, model
         All models so far, and the one that predicts.
+    before
+        The model that predicted before it.
+    keep_training
+        Whether training goes on until it is stopped, and learns what is painted meanwhile.
+    rounds
+        Of each round of training so far: pixels that were annotated since the one before, where a model had predicted,
+        and how many of them it had got wrong.
     activity
         What is going on. A status: changing it starts and stops nothing.
     status
@@ -62,7 +82,17 @@ class Session(Evented):
     """
 
     #: What the session folder keeps of it; models go into files of their own.
-    KEPT: ClassVar[tuple[str, ...]] = ("target", "preset", "base", "train", "predict", "class_names", "class_colours")
+    KEPT: ClassVar[tuple[str, ...]] = (
+        "target",
+        "preset",
+        "base",
+        "train",
+        "predict",
+        "class_names",
+        "class_colours",
+        "keep_training",
+        "rounds",
+    )
 
     target: Target = "classes"
     preset: str = "fast"
@@ -73,13 +103,32 @@ class Session(Evented):
     class_colours: dict[int, str] = {}
     models: tuple[Trained, ...] = ()
     model: Trained | None = None
+    before: Trained | None = None
+    keep_training: bool = False
+    rounds: tuple[tuple[int, int], ...] = ()
     activity: Activity = "idle"
     status: str = ""
 
     def keep(self, trained: Trained) -> None:
         """Add a model and make it the one that predicts."""
         self.models = (*self.models, trained)[-MOST_MODELS:]
-        self.model = trained
+        self.before, self.model = self.model, trained
+
+    def go_back(self, trained: Trained) -> None:
+        """Let one of the models predict; the others stay.
+
+        Raises
+        ------
+        AnnotrainError
+            It is not kept any more.
+        """
+        if not any(one is trained for one in self.models):
+            raise AnnotrainError(f"{trained.name} is not kept any more: choose another model.")
+        self.before, self.model = self.model, trained
+
+    def add_round(self, n_annotated: int, n_wrong: int) -> None:
+        """Note how much of what was annotated the model had got wrong, before it was trained on it."""
+        self.rounds = (*self.rounds, (n_annotated, n_wrong))
 
     def name_classes(self, names: Mapping[int, str]) -> None:
         """Add to the names of the classes or change them."""
@@ -173,6 +222,42 @@ def why_not_paint(facts: Facts) -> str:
 def why_not_accept(facts: Facts) -> str:
     """Why a prediction cannot be accepted as annotation; empty when it can."""
     return why_not_paint(facts) or ("" if facts.predicted else "Nothing is predicted yet: press What I see first (W).")
+
+
+def shares_of(rounds: Sequence[tuple[int, int]]) -> list[float]:
+    """Of each round, the share of what was annotated that the model had got wrong, 0 to 1."""
+    return [wrong / max(1, n) for n, wrong in rounds]
+
+
+def when_to_stop(rounds: Sequence[tuple[int, int]]) -> str:
+    """One sentence on whether going on brings much, from how much had to be corrected in the last rounds."""
+    if not rounds:
+        return ""
+    last = rounds[-ROUNDS_TO_JUDGE:]
+    share = sum(wrong for _, wrong in last) / max(1, sum(n for n, _ in last))
+    when = "In the last round" if len(last) == 1 else f"In the last {len(last)} rounds"
+    found = f"{when} the model was wrong on {percent(share)} of what you annotated anew"
+    if len(last) < ROUNDS_TO_JUDGE:
+        return f"{found}."
+    return f"{found}: " + ("going on brings little." if share < LITTLE_WRONG else "it still learns from you.")
+
+
+def percent(share: float) -> str:
+    """Such as "14 %" or "1.2 %"."""
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def why_not_compare(facts: Facts) -> str:
+    """Why it cannot be shown what has changed; empty where it can."""
+    if not facts.image:
+        return "There is no image yet."
+    return facts.problem if facts.trained else "There is no model yet: train one, or open one."
+
+
+def precision_in_words(precision: str) -> str:
+    """How precisely the device computes: "half precision (bfloat16)"; of another word the word itself."""
+    bits = {"float32": "full", "bfloat16": "half", "float16": "half"}.get(precision)
+    return f"{bits} precision ({precision})" if bits else precision
 
 
 def why_not_weigh(facts: Facts) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from napari_annotrain.data.dataset import AnnotatedDataset
+from napari_annotrain.data.growth import GrownDataset
 from napari_annotrain.specs import TrainSpec
 from napari_annotrain.training import augment
 from napari_annotrain.training.augment import Augmentation
@@ -43,6 +44,13 @@ class Batches:
         images, maps = (tensor.to(self._device, non_blocking=True) for tensor in (images, maps))
         return augment.apply(drawn, self._spec.augment, self._patch, images, maps)
 
+    def grow(self, grown: GrownDataset, step: int) -> None:
+        """Draw from this step on also from what was painted in the meantime (`Sampler.grown`)."""
+        if self._ahead is not None:
+            self._ahead[1].cancel() or self._ahead[1].result()  # the sampler reads in one thread at a time
+        self._ahead = None
+        self._sampler = self._sampler.grown(grown.dataset, grown.fresh, step)
+
     def close(self) -> None:
         """Read nothing more."""
         self._ahead = None
@@ -53,7 +61,7 @@ class Batches:
 
     def _draw(self, step: int) -> _Drawn:
         rng = np.random.default_rng((self._spec.seed, step))
-        windows = self._sampler.draw(rng, self._spec.batch)
+        windows = self._sampler.draw(rng, self._spec.batch, step)
         images, maps = torch.from_numpy(windows.images), torch.from_numpy(windows.maps)
         if self._device.type == "cuda":  # from pinned memory the copy goes on while the GPU computes
             images, maps = images.pin_memory(), maps.pin_memory()

@@ -2,22 +2,25 @@ import copy
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from napari_annotrain.data.dataset import AnnotatedDataset
+from napari_annotrain.data.feed import Feed
+from napari_annotrain.data.growth import Growth
 from napari_annotrain.errors import is_out_of_memory
-from napari_annotrain.events import Checkpoint, Event, Note, Started, Step, Validated
+from napari_annotrain.events import Checkpoint, Event, Grown, Note, Started, Step, Validated
 from napari_annotrain.net.device import describe, free_memory, keep_freed_memory, release_memory
 from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.tiles.geometry import geometry, output_size
 from napari_annotrain.training import validate
-from napari_annotrain.training.anchor import Anchor
+from napari_annotrain.training.anchor import Anchor, share_for
 from napari_annotrain.training.batches import Batches
 from napari_annotrain.training.kept import Kept
 from napari_annotrain.training.learner import Learner, prepare
 from napari_annotrain.training.parts import choose_parts
+from napari_annotrain.training.shown import Shown
 from napari_annotrain.training.state import TrainingState, Weights, copy_optimiser, copy_weights
 from napari_annotrain.training.threshold import choose_threshold
 
@@ -29,6 +32,8 @@ SECONDS_BETWEEN_VALIDATIONS = 2.0
 SECONDS_BETWEEN_CHECKPOINTS = 2.0
 #: The threshold of cells takes as long as a validation, and is looked for so often and at the end.
 SECONDS_BETWEEN_THRESHOLDS = 10.0
+#: Reading what was painted meanwhile takes at most this share of the time.
+GROWTH_SHARE = 0.2
 #: A shipped model is compared with what is annotated in so many batches.
 BATCHES_OF_AGREEMENT = 2
 
@@ -39,6 +44,7 @@ class _Progress:
 
     spec: TrainSpec
     seconds: float = 0.0
+    feed: Feed | None = None
     kept: Kept = field(default_factory=Kept)
     validated_step: int = -1
     validated: float = 0.0
@@ -46,6 +52,8 @@ class _Progress:
     checkpointed: float = -1e9
     threshold: float | None = None
     threshold_found: float = 0.0
+    grown: float = -1e9
+    growth_cost: float = 0.0
 
     def fraction(self, step: int) -> float:
         """How much of the limit is used up; steps win over seconds where both are given."""
@@ -58,6 +66,24 @@ class _Progress:
         wait = max(SECONDS_BETWEEN_VALIDATIONS, self.validation_cost / VALIDATION_SHARE)
         return self.seconds - self.validated >= wait
 
+    def told(self, step: int) -> float:
+        """The fraction as others see it: 0 where nobody knows how long it will go on."""
+        return 0.0 if self.endless else min(1.0, self.fraction(step))
+
+    def goes_on(self, step: int) -> bool:
+        """Whether there is another step to take."""
+        return self.endless or self.fraction(step) < 1
+
+    @property
+    def endless(self) -> bool:
+        """Whether nobody knows how long it will go on."""
+        return self.feed is not None and self.feed.endless
+
+    def growth_is_due(self) -> bool:
+        """Whether something was painted, and it is time to look at it."""
+        waiting = self.feed is not None and self.feed.waiting
+        return waiting and self.seconds - self.grown >= self.growth_cost / GROWTH_SHARE
+
 
 def fit(
     dataset: AnnotatedDataset,
@@ -67,6 +93,7 @@ def fit(
     start: Weights | None = None,
     state: TrainingState | None = None,
     anchor: Anchor | None = None,
+    growth: Growth | None = None,
 ) -> Generator[Event]:
     """Train a network on what is annotated; a generator of events that can be closed at any moment.
 
@@ -74,6 +101,9 @@ def fit(
     the latest) and in `state` a `TrainingState` to go on from. Batches hang on the seed and the
     step's number only, so a resumed run takes the same steps as one that was never interrupted. The last event is a
     `Checkpoint`.
+
+    With `growth`, what is painted meanwhile is learnt from the next step on, and is seen more often for a while
+    (`sampler.Sampler.grown`); every time a `Grown` tells of it. Where nothing is painted, the steps are the same ones.
 
     Parameters
     ----------
@@ -87,19 +117,19 @@ def fit(
         Where an earlier run stopped.
     anchor
         A shipped model to keep a share of in every result.
+    growth
+        Where new annotation comes from, and whether the training goes on beyond its limit.
     """
     keep_freed_memory()
     learner = prepare(net, spec, start, state, anchor)
-    progress = _Progress(spec)
+    progress = _Progress(spec, feed=growth.feed if growth is not None else None)
     if state is not None:
-        progress = _Progress(
-            spec, state.seconds, Kept(state.best, state.best_score, state.highest), validated=state.seconds
-        )
+        progress.seconds = progress.validated = state.seconds
+        progress.kept = Kept(state.best, state.best_score, state.highest)
     patch, target_crop = _patch_sizes(net, spec.patch)
     free = free_memory(learner.device)
     learner.parts = choose_parts(net, learner.n_weights, patch, spec.batch, learner.precision, free)
-    held_out = validate.collect(dataset, geometry(net), net.padding == "same")
-    annotated = _annotated_cells(dataset, net)
+    shown = Shown.of(dataset, net)
     precision = str(learner.precision).removeprefix("torch.")
     yield Started("training", spec.steps, spec.seconds, describe(learner.device), precision)
     yield from (Note(text) for text in dataset.notes)
@@ -108,28 +138,60 @@ def fit(
     with closing(Batches(dataset, spec, patch, learner.device)) as batches:
         if anchor is not None:
             learner.anchor = anchor.trusted(_agreement(anchor, learner, batches, target_crop, len(dataset.classes)))
-        while progress.fraction(learner.step) < 1:
-            began = time.perf_counter()
-            try:
-                images, maps = batches.get(learner.step)
-                loss = learner.learn(images, maps[..., target_crop, target_crop])
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or learner.parts >= spec.batch:
-                    raise
-                learner.parts *= 2
-                release_memory(search=True)
-                yield Note(f"Memory ran out: {_in_parts(learner, spec)} from now on.")
+        while progress.goes_on(learner.step):
+            if growth is not None and progress.growth_is_due():
+                shown = yield from _grow(learner, progress, batches, shown, growth)
+            taken = _take_step(learner, progress, batches, target_crop)
+            yield taken
+            if isinstance(taken, Note):
                 continue
-            progress.seconds += time.perf_counter() - began
-            yield Step(learner.step, loss, progress.seconds, min(1.0, progress.fraction(learner.step)))
-            if held_out is not None and progress.validation_is_due(learner.step):
-                yield _validate(learner, progress, held_out)
+            if shown.held_out is not None and progress.validation_is_due(learner.step):
+                yield _validate(learner, progress, shown.held_out)
             if progress.seconds - progress.checkpointed >= SECONDS_BETWEEN_CHECKPOINTS:
-                yield _checkpoint(learner, progress, annotated)
+                yield _checkpoint(learner, progress, shown.cells)
     scheduled = progress.kept  # a resumed run must not see the extra validation at this run's end
-    if held_out is not None and progress.validated_step != learner.step:
-        yield _validate(learner, progress, held_out)
-    yield _checkpoint(learner, progress, annotated, scheduled)
+    if shown.held_out is not None and progress.validated_step != learner.step:
+        yield _validate(learner, progress, shown.held_out)
+    yield _checkpoint(learner, progress, shown.cells, scheduled)
+
+
+def _take_step(learner: Learner, progress: _Progress, batches: Batches, crop: slice) -> Step | Note:
+    """Learn from the next batch; a note where that must be tried again with less memory."""
+    began, spec = time.perf_counter(), progress.spec
+    try:
+        images, maps = batches.get(learner.step)
+        loss = learner.learn(images, maps[..., crop, crop])
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or learner.parts >= spec.batch:
+            raise
+        learner.parts *= 2
+        release_memory(search=True)
+        return Note(f"Memory ran out: {_in_parts(learner, spec)} from now on.")
+    progress.seconds += time.perf_counter() - began
+    return Step(learner.step, loss, progress.seconds, progress.told(learner.step))
+
+
+def _grow(
+    learner: Learner, progress: _Progress, batches: Batches, shown: Shown, growth: Growth
+) -> Generator[Event, None, Shown]:
+    """Learn from now on also from what was painted in the meantime."""
+    began, before = time.perf_counter(), shown.dataset
+    grown = growth.take(before)
+    if grown is None:
+        return shown
+    shown = replace(shown, dataset=grown.dataset)
+    if grown.can_be_learnt:
+        shown = Shown.of(grown.dataset, learner.network.spec)
+        batches.grow(grown, learner.step)
+        if learner.anchor is not None and before.sizes is not None and grown.dataset.sizes is not None:
+            ratio = share_for(grown.dataset.sizes.n) / share_for(before.sizes.n)
+            learner.anchor = replace(learner.anchor, share=learner.anchor.share * ratio)
+    progress.growth_cost = time.perf_counter() - began
+    progress.seconds += progress.growth_cost
+    progress.grown = progress.seconds
+    yield Grown(learner.step, grown.dataset, progress.seconds, len(grown.fresh))
+    yield from (Note(text) for text in grown.notes)
+    return shown
 
 
 def _agreement(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, n_classes: int) -> float:
@@ -155,13 +217,6 @@ def _validate(learner: Learner, progress: _Progress, held_out: validate.Validati
     progress.validated, progress.validated_step = progress.seconds, learner.step
     score = validate.mean_iou(tables.sum(0)).item()
     return Validated(learner.step, score, loss, progress.seconds, kept)
-
-
-def _annotated_cells(dataset: AnnotatedDataset, net: NetSpec) -> validate.ValidationSet | None:
-    """Blocks of what is annotated, for the threshold of cells; None where the target is another one."""
-    if not dataset.distances:
-        return None
-    return validate.collect(dataset, geometry(net), net.padding == "same", everywhere=True)
 
 
 def _find_threshold(learner: Learner, progress: _Progress, annotated: validate.ValidationSet) -> None:
