@@ -110,7 +110,7 @@ class KeepFlow:
                 continue
             before, one.told = one.told, _with_labels(now, copy.patchwork.copy())
             boxes, one.boxes = _in_planes(one.told, one.boxes), []
-            shown = self._c.train.shown(one.image)
+            shown = self._c.train.shown(one.image) or self._c.predict.known_boxes(one.image)
             self._c.corrections.take(one.image, before, one.told, boxes, shown)
             self._before[one.labels] = one.told
             self._feed.put(Repainted(one.index, one.told, boxes))
