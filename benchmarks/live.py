@@ -40,7 +40,7 @@ class Lab:
         self.window = Window(np.tile(image, (n_planes, SIDE // len(image), SIDE // len(image))), "cells")
         wait(lambda: self.window.controller.loaded, 120)
         self.output, self.viewer = output, self.window.viewer
-        self.window.controller.train.use(Trained("a model", model))
+        self.window.controller.models.use(Trained("a model", model))
         self.window.choose("output_combo", output)
         self._see_a_square()
         self.show(0, (SIDE / 2, SIDE / 2))

@@ -16,7 +16,7 @@ def lab(person):
     made = person()
     made.viewer.add_image(np.random.default_rng(0).normal(400, 50, (8, 70, 60)).astype(np.float32), name="stack")
     made.open_panel()
-    made.controller.train.use(Trained("a model", threshold_model()))
+    made.controller.models.use(Trained("a model", threshold_model()))
     made.controller.predict.set_spec(PredictSpec(tile=32, device="cpu"))
     return made
 

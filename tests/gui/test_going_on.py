@@ -91,7 +91,7 @@ def open_window(person, network, folder):
         made.network = network
         made.controller.predict.set_spec(PredictSpec(tile=32))
         made.controller.train.set_device("cpu")
-        made.controller.train.use(Trained("a model", model or threshold_model()))
+        made.controller.models.use(Trained("a model", model or threshold_model()))
         made.panel.predict.output_combo.choose(output)
         return made
 
@@ -202,7 +202,7 @@ def test_another_model_output_or_way_of_telling_cells_apart_begins_anew(open_win
     if change == "model":
         model = threshold_model()
         model.weights["head.bias"] = model.weights["head.bias"] + 1
-        lab.controller.train.use(Trained("another", model))
+        lab.controller.models.use(Trained("another", model))
         lab.panel.predict.output_combo.choose("cells")
     elif change == "output":
         lab.panel.predict.output_combo.choose("classes")
@@ -220,7 +220,7 @@ def test_what_was_predicted_otherwise_meanwhile_is_computed_again(open_window, e
     first_model = lab.controller.session.model
     model = threshold_model()
     model.weights["head.bias"] = model.weights["head.bias"] * 0
-    lab.controller.train.use(Trained("another", model))
+    lab.controller.models.use(Trained("another", model))
     press(lab, "predict_slice_button")
     lab.controller.session.model = first_model
     lab.network.again()

@@ -20,7 +20,7 @@ def lab(person):
     made.viewer.add_image(half_bright(), name="cells", scale=(3, 0.5, 0.5), translate=(1, 2, 3))
     made.open_panel()
     made.click("new_annotation_button")
-    made.controller.train.use(Trained("by hand", threshold_model()))
+    made.controller.models.use(Trained("by hand", threshold_model()))
     made.panel.train.device_combo.choose("cpu")
     made.layer = made.controller.annotation
     made.viewer.fit_to_view()

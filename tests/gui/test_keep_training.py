@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_annotrain._napari import labels_copy
 
@@ -99,7 +100,8 @@ def test_going_back_to_an_earlier_model_predicts_with_it_and_trains_on_from_it(l
     lab.train()
     models, combo = lab.controller.session.models, lab.find("model_combo")
     words = [combo.itemText(i).split(" · ")[:2] for i in range(combo.count())]
-    assert words == [["model 2", "score 0.75"], ["model 1", "score 0.75"]]
+    shipped = ["cells-2d", "comes with Annotrain"]
+    assert words == [["model 2", "score 0.75"], ["model 1", "score 0.75"], shipped]
     assert combo.currentText().startswith("model 2")
     n = len(lab.fake.calls)
     combo.setCurrentIndex(1)
@@ -111,4 +113,16 @@ def test_going_back_to_an_earlier_model_predicts_with_it_and_trains_on_from_it(l
     base = [call for call in lab.fake.calls if call[0] == "train"][-1][2]["base"]
     assert base is models[0].model
     assert combo.currentText().startswith("model 3")
-    assert combo.count() == 3
+    assert combo.count() == 4
+
+
+def test_a_model_that_comes_with_the_program_predicts_without_any_training(lab, monkeypatch):
+    model = lab.fake._model({"target": "cells", "class_names": {}})
+    monkeypatch.setattr(type(lab.fake), "load_model", lambda self, name: model if name == "cells-2d" else None)
+    assert "choose one in the step Models" in lab.find("predict_view_button").toolTip()
+    combo = lab.find("model_combo")
+    combo.setCurrentIndex(combo.findText("cells-2d", Qt.MatchFlag.MatchStartsWith))
+    lab.wait(lambda: bool(lab.fake.calls) and not lab.controller.lane.busy)
+    assert lab.fake.calls[-1][0] == "predict"
+    assert lab.controller.session.model.model is model
+    assert lab.enabled("predict_stack_button")

@@ -23,7 +23,7 @@ def lab(person, fake):
     made.image = made.viewer.add_image(np.zeros((3, SIDE, SIDE), np.uint8), name="stack")
     made.open_panel()
     made.fake = fake
-    made.controller.train.use(Trained("a model", fake._model({"target": "classes", "class_names": {}})))
+    made.controller.models.use(Trained("a model", fake._model({"target": "classes", "class_names": {}})))
     made.qtbot.wait(100)  # the canvas takes its size
     made.viewer.dims.set_current_step(0, 0)
     show(made, 100, 100)
@@ -198,7 +198,7 @@ def change_output(lab):
 
 
 def change_model(lab):
-    lab.controller.train.use(Trained("another", lab.fake._model({"target": "classes", "class_names": {}})))
+    lab.controller.models.use(Trained("another", lab.fake._model({"target": "classes", "class_names": {}})))
 
 
 CHANGES = {
@@ -235,7 +235,7 @@ def test_looking_around_shows_what_the_whole_slice_gives(person, output):
     y, x = np.indices((SIDE, SIDE))
     lab.viewer.add_image((((y // 9 + x // 7) % 3 == 0) * 900 + (x % 5)).astype(np.float32), name="stack")
     lab.open_panel()
-    lab.controller.train.use(Trained("a model", threshold_model("classes")))
+    lab.controller.models.use(Trained("a model", threshold_model("classes")))
     lab.controller.predict.set_spec(PredictSpec(device="cpu", tile=64))
     lab.panel.predict.output_combo.choose(output)
     lab.qtbot.wait(100)

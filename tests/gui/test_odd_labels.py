@@ -78,7 +78,7 @@ def test_what_teaches_nothing_gets_a_sentence(lab, labels, words):
 def test_an_image_without_cells_gets_none(lab):
     lab.viewer.add_image(np.random.default_rng(1).normal(400, 20, (100, 120)).astype(np.float32), name="empty")
     lab.find("image_combo").setCurrentText("empty")
-    lab.controller.train.use(Trained("cells-2d", load_model("cells-2d")))
+    lab.controller.models.use(Trained("cells-2d", load_model("cells-2d")))
     lab.click("predict_slice_button")
     lab.idle()
     assert not lab.viewer.layers["empty prediction"].data.any()

@@ -33,7 +33,7 @@ def lab(person, fake, monkeypatch):
     monkeypatch.setattr(fake, "iter_prediction", predict)
     for k, left in enumerate((True, False), 1):
         card = fake._model({"target": "classes", "class_names": {}}).card
-        made.controller.train.use(Trained(f"model {k}", SimpleNamespace(card=card, left=left), 0.5))
+        made.controller.models.use(Trained(f"model {k}", SimpleNamespace(card=card, left=left), 0.5))
     return made
 
 

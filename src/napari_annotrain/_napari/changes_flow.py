@@ -166,7 +166,7 @@ class ChangesFlow:
     def _note(self, words: str) -> None:
         """Say it under the button."""
         if self._c.panel is not None:
-            self._c.panel.train.set_changes(words)
+            self._c.panel.models.set_changes(words)
 
     def _tell(self, words: str) -> None:
         """Say it under the button, and in the status line where the button was pressed."""

@@ -18,6 +18,7 @@ from napari_annotrain._napari.keep_flow import KeepFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
 from napari_annotrain._napari.live import ViewWatch
 from napari_annotrain._napari.measure_flow import MeasureFlow
+from napari_annotrain._napari.models_flow import ModelsFlow
 from napari_annotrain._napari.paint_flow import PaintFlow
 from napari_annotrain._napari.predict_flow import PredictFlow
 from napari_annotrain._napari.roster import Roster
@@ -69,6 +70,7 @@ class Controller:
         self.keep = KeepFlow(self)
         self.corrections = CorrectionsFlow(self)
         self.train = TrainFlow(self)
+        self.models = ModelsFlow(self)
         self.predict = PredictFlow(self)
         self.seams = SeamFlow(self)
         self.borders = BorderFlow(self)

@@ -15,7 +15,6 @@ from napari_annotrain.session import (
     what_next,
     when_to_stop,
     why_not_accept,
-    why_not_compare,
     why_not_paint,
     why_not_predict,
     why_not_train,
@@ -84,11 +83,11 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (train.device_changed, controller.train.set_device),
         (train.spec_changed, controller.train.set_spec),
         (train.keep_toggled, controller.keep.set_on),
-        (train.changes_toggled, controller.changes.set_on),
+        (panel.models.changes_toggled, controller.changes.set_on),
         (train.augmentation_toggled, controller.augment.set_on),
-        (train.model_chosen, controller.train.go_back),
-        (train.open_clicked, controller.train.open_model),
-        (train.save_clicked, controller.train.save_model),
+        (panel.models.model_chosen, controller.models.choose),
+        (panel.models.open_clicked, controller.models.open),
+        (panel.models.save_clicked, controller.models.save),
         (train.weights_clicked, controller.borders.start),
         (predict.predict_clicked, controller.predict.start),
         (predict.cancel_clicked, controller.predict.cancel),
@@ -194,13 +193,10 @@ def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     predicting = activity == "predicting" or (activity == "idle" and controller.predict.under_way)
     no_prediction = "" if predicting else "Nothing is being predicted."
     panel.train.set_running(bool(running), running or why_not_train(facts), no_training or ending)
-    panel.train.set_models([(one.in_words(), one) for one in controller.session.models], controller.session.model)
-    allow(panel.train.model_combo, running or ("" if facts.trained else "There is no model yet."))
+    controller.models.show(running)
     rounds = controller.session.rounds
     panel.train.corrections_plot.show_rounds(shares_of(rounds), when_to_stop(rounds))
     allow(panel.train.augmentation_button, why_not_weigh(facts))
-    allow(panel.train.what_changed_button, "" if controller.changes.on else why_not_compare(facts))
-    allow(panel.train.save_button, "" if facts.trained else "There is no model yet.")
     allow(panel.train.border_weights_button, why_not_weigh(facts))
     panel.annotate.tools.allow(why_not_paint(facts), why_not_accept(facts))
     allow(panel.annotate.accept_view_button, why_not_accept(facts))

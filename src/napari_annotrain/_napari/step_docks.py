@@ -107,6 +107,12 @@ class TrainDock(StepDock):
     title = "Train"
 
 
+class ModelsDock(StepDock):
+    """The models there are, and which one predicts."""
+
+    title = "Models"
+
+
 class PredictDock(StepDock):
     """What is predicted, and how it is shown."""
 

@@ -1,10 +1,6 @@
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QFileDialog
-
-from napari_annotrain._napari import engine
 from napari_annotrain._napari.previews import Previews
 from napari_annotrain._napari.runs import training
 from napari_annotrain._napari.train_settings import TrainSettings
@@ -184,50 +180,3 @@ class TrainFlow(TrainSettings):
         result = "" if score is None else f": score {score:.2f} on the pixels kept for validation"
         last = f" {notes[-1]}" if notes else " Correct what is wrong and train again, or predict the whole stack."
         self._c.say(f"{how}{amount}{result}.{last}")
-
-    def go_back(self, trained: Any) -> None:
-        """Predict with an earlier model, and let training go on from it; what is seen is predicted at once."""
-        c = self._c
-        if trained is None or trained is c.session.model:
-            return
-        c.session.go_back(trained)
-        self.choose_base()
-        c.predict.show_outputs()
-        c.say(f"{trained.name} predicts now, and training would go on from it.")
-        c.predict.after_training()
-        c.refresh()
-
-    # -- files --------------------------------------------------------------------------------------------------
-
-    def save_model(self) -> None:
-        """Ask for a file and save the model that predicts."""
-        model = self._c.session.model
-        if model is None or self._c.panel is None:
-            return
-        path, _ = QFileDialog.getSaveFileName(self._c.panel, "Save model", f"{model.name}.safetensors", _FILES)
-        if path:
-            target = Path(path) if Path(path).suffix else Path(path + ".safetensors")
-            engine.load().save_model(model.model, target)
-            self._c.say(f"Saved {model.name} as {target.name}.")
-
-    def open_model(self) -> None:
-        """Ask for a file and predict with the model in it."""
-        if self._c.panel is None:
-            return
-        path, _ = QFileDialog.getOpenFileName(self._c.panel, "Open model", "", _FILES)
-        if path:
-            self.use(Trained(Path(path).stem, engine.load().load_model(path)))
-
-    def use(self, trained: Trained) -> None:
-        """Predict with a model that came from elsewhere."""
-        self._c.session.keep(trained)
-        names = getattr(trained.model.card, "class_names", None)
-        if names and trained.model.card.target == "classes":
-            self._c.session.name_classes(names)
-        self.choose_base()
-        self._c.predict.show_outputs()
-        self._c.say(f"{trained.name} is open: press What I see.")
-        self._c.refresh()
-
-
-_FILES = "Models (*.safetensors)"

@@ -7,6 +7,7 @@ from napari_annotrain._qt.annotate import AnnotateStep
 from napari_annotrain._qt.fold import Fold, WheelGuard
 from napari_annotrain._qt.image import ImageStep
 from napari_annotrain._qt.measure import MeasureStep
+from napari_annotrain._qt.models import ModelsStep
 from napari_annotrain._qt.palette import Theme, style
 from napari_annotrain._qt.predict import PredictStep
 from napari_annotrain._qt.session import SessionRow
@@ -33,12 +34,14 @@ class Panel(QWidget):
         self.image = ImageStep()
         self.annotate = AnnotateStep()
         self.train = TrainStep()
+        self.models = ModelsStep()
         self.predict = PredictStep()
         self.measure = MeasureStep()
-        steps = {"Image": self.image, "Annotate": self.annotate, "Train": self.train, "Predict": self.predict}
-        steps["Measure"] = self.measure
+        steps = {"Image": self.image, "Annotate": self.annotate, "Train": self.train, "Models": self.models}
+        steps |= {"Predict": self.predict, "Measure": self.measure}
         self.folds = {title: Fold(i, title, step) for i, (title, step) in enumerate(steps.items(), 1)}
-        self.folds["Measure"].set_open(False)
+        for title in ("Models", "Measure"):
+            self.folds[title].set_open(False)
         self.status_label, self._foot = status_line()
         self._build()
         self._guard = WheelGuard(self)

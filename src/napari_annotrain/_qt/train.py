@@ -1,10 +1,9 @@
 from collections.abc import Sequence
-from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
-from napari_annotrain._qt.combos import ChoiceCombo, ItemCombo
+from napari_annotrain._qt.combos import ChoiceCombo
 from napari_annotrain._qt.corrections_plot import CorrectionsPlot
 from napari_annotrain._qt.form import SpecForm
 from napari_annotrain._qt.layout import allow, button, faint_label, form_layout, row_of, words
@@ -25,12 +24,8 @@ class TrainStep(QWidget):
     preset_changed = Signal(object)
     device_changed = Signal(object)
     spec_changed = Signal(object)
-    open_clicked = Signal()
-    save_clicked = Signal()
     weights_clicked = Signal()
     keep_toggled = Signal(bool)
-    model_chosen = Signal(object)
-    changes_toggled = Signal(bool)
     augmentation_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -81,19 +76,6 @@ class TrainStep(QWidget):
             beside=self.border_weights_button,
             inside=self.augmentation_button,
         )
-        self.model_combo = ItemCombo("model_combo", "none yet")
-        self.model_combo.setProperty("tip", "The model that predicts, and from which training goes on.")
-        self.open_button = button("open_model_button", "Open model...", "Takes a model that was saved before.")
-        self.save_button = button("save_model_button", "Save model...", "Saves the model that predicts.")
-        self.what_changed_button = button(
-            "what_changed_button",
-            "What changed",
-            "Colours what is in view: green is new in the labels of this model, red is gone. Compared with what you\n"
-            "accepted, or else with the model before. Press again to take the colours away.",
-        )
-        self.what_changed_button.setCheckable(True)
-        self.changes_label = faint_label(name="changes_label")
-        self.changes_label.hide()
         self._build()
         self._connect()
 
@@ -113,22 +95,14 @@ class TrainStep(QWidget):
         whole.addWidget(self.loss_plot)
         whole.addWidget(self.run_label)
         whole.addWidget(self.corrections_plot)
-        whole.addWidget(row_of(QLabel("Model"), (self.model_combo, 1)))  # no wider: the words in it are long
-        whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1)))
-        whole.addWidget(self.what_changed_button)
-        whole.addWidget(self.changes_label)
         whole.addWidget(self.more)
 
     def _connect(self) -> None:
         self.train_button.clicked.connect(lambda: self.train_clicked.emit())
         self.stop_button.clicked.connect(lambda: self.stop_clicked.emit())
-        self.open_button.clicked.connect(lambda: self.open_clicked.emit())
-        self.save_button.clicked.connect(lambda: self.save_clicked.emit())
         self.border_weights_button.clicked.connect(lambda: self.weights_clicked.emit())
         self.augmentation_button.toggled.connect(self.augmentation_toggled)
-        self.what_changed_button.toggled.connect(self.changes_toggled)
         self.keep_check.toggled.connect(self.keep_toggled)
-        self.model_combo.item_changed.connect(self.model_chosen)
         self.base_combo.choice_changed.connect(self.base_changed)
         self.preset_combo.choice_changed.connect(self.preset_changed)
         self.device_combo.choice_changed.connect(self.device_changed)
@@ -140,15 +114,6 @@ class TrainStep(QWidget):
         with QSignalBlocker(self.base_combo):
             self.base_combo.set_choices(bases)
             self.base_combo.choose(chosen)
-
-    def set_changes(self, text: str) -> None:
-        """Say what has changed."""
-        self.changes_label.setText(text)
-        self.changes_label.setVisible(bool(text))
-
-    def set_models(self, models: Sequence[tuple[str, Any]], chosen: Any) -> None:
-        """Offer the models there are, newest first, and show which one predicts; nothing is told."""
-        self.model_combo.show_items(models[::-1], chosen)
 
     def show_network(self, preset: str, whose: str = "") -> None:
         """Show the network in use: that of a preset, or the one of the model `whose` name is given; nothing is told."""
@@ -182,4 +147,3 @@ class TrainStep(QWidget):
         endless = "Training goes on until you press Stop." if self.keep_check.isChecked() else ""
         allow(self.basic_form, "A training is going on." if running else endless)
         self.more.set_editable(not running)
-        allow(self.open_button, "Wait until the run has ended." if running else "")

@@ -208,7 +208,7 @@ def why_not_predict(facts: Facts) -> str:
     if not facts.image:
         return "There is no image to predict yet."
     if not facts.trained:
-        return "There is no model yet: train one, or open one."
+        return "There is no model yet: train one, or choose one in the step Models."
     return facts.problem
 
 
