@@ -81,11 +81,13 @@ class AcceptFlow:
         )
         around = (wide[0], wide[1])
         predicted, known = self._predicted(plane, around)
-        predicted = self._in_annotation_terms(predicted)
         where = np.zeros(known.shape, bool)
         if region is None:
             y, x = (slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, around, strict=True))
             where[y, x] = True
+            if known[y, x].all():  # what later models are compared with
+                place = slice(plane.t, plane.t + 1), slice(plane.z, plane.z + 1), *box
+                self._c.changes.accept(self._c.image, place, predicted[None, None, y, x])
         else:
             inside = np.zeros(known.shape, np.int32)
             region.fill(inside, (around[0].start, around[1].start))
@@ -93,7 +95,7 @@ class AcceptFlow:
         where &= known
         if not where.any():
             raise AnnotrainError(NO_PREDICTION)
-        own = plane.read(around)
+        predicted, own = self._in_annotation_terms(predicted), plane.read(around)
         if kind == "cells":
             first = free_id(self._c)
             values = accept_cells(own, predicted, where, first)

@@ -1,6 +1,6 @@
 import copy
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -59,6 +59,11 @@ class _Progress:
         """How much of the limit is used up; steps win over seconds where both are given."""
         spec = self.spec
         return step / spec.steps if spec.steps is not None else self.seconds / (spec.seconds or 1.0)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether this run has given its first checkpoint."""
+        return self.checkpointed >= 0
 
     def validation_is_due(self, step: int) -> bool:
         if self.spec.steps is not None:
@@ -130,11 +135,7 @@ def fit(
     free = free_memory(learner.device)
     learner.parts = choose_parts(net, learner.n_weights, patch, spec.batch, learner.precision, free)
     shown = Shown.of(dataset, net)
-    precision = str(learner.precision).removeprefix("torch.")
-    yield Started("training", spec.steps, spec.seconds, describe(learner.device), precision)
-    yield from (Note(text) for text in dataset.notes)
-    if learner.parts > 1:
-        yield Note(f"Only {free / 1e9:.1f} GB of memory are free: {_in_parts(learner, spec)}.")
+    yield from _beginning(learner, dataset, free)
     with closing(Batches(dataset, spec, patch, learner.device)) as batches:
         if anchor is not None:
             learner.anchor = anchor.trusted(_agreement(anchor, learner, batches, target_crop, len(dataset.classes)))
@@ -145,6 +146,8 @@ def fit(
             yield taken
             if isinstance(taken, Note):
                 continue
+            if not progress.has_checkpoint:  # whoever stops from now on has a model
+                yield _checkpoint(learner, progress, shown.cells)
             if shown.held_out is not None and progress.validation_is_due(learner.step):
                 yield _validate(learner, progress, shown.held_out)
             if progress.seconds - progress.checkpointed >= SECONDS_BETWEEN_CHECKPOINTS:
@@ -153,6 +156,15 @@ def fit(
     if shown.held_out is not None and progress.validated_step != learner.step:
         yield _validate(learner, progress, shown.held_out)
     yield _checkpoint(learner, progress, shown.cells, scheduled)
+
+
+def _beginning(learner: Learner, dataset: AnnotatedDataset, free: float) -> Iterator[Event]:
+    """What is told before the first step."""
+    spec, precision = learner.spec, str(learner.precision).removeprefix("torch.")
+    yield Started("training", spec.steps, spec.seconds, describe(learner.device), precision)
+    yield from (Note(text) for text in dataset.notes)
+    if learner.parts > 1:
+        yield Note(f"Only {free / 1e9:.1f} GB of memory are free: {_in_parts(learner, spec)}.")
 
 
 def _take_step(learner: Learner, progress: _Progress, batches: Batches, crop: slice) -> Step | Note:
@@ -236,7 +248,8 @@ def _checkpoint(
     scheduled: Kept | None = None,
 ) -> Checkpoint:
     """What is kept; `scheduled`, of the last one, is what a resumed run should know of."""
-    due = scheduled is not None or progress.seconds - progress.threshold_found >= SECONDS_BETWEEN_THRESHOLDS
+    waited = progress.has_checkpoint and progress.seconds - progress.threshold_found >= SECONDS_BETWEEN_THRESHOLDS
+    due = scheduled is not None or waited
     if annotated is not None and due:
         _find_threshold(learner, progress, annotated)
     progress.checkpointed = progress.seconds
