@@ -1,12 +1,14 @@
 """Nothing is lost: what is done in a window is on the disk, and comes back in another one."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import tifffile
 from qtpy.QtWidgets import QFileDialog
 
+from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.session.folder import SessionFolder
 from napari_annotrain.session.listing import find_sessions
 from napari_annotrain.session.state import read_state
@@ -254,10 +256,143 @@ def test_a_full_disk_is_said_and_nothing_is_lost(lab, sessions, monkeypatch):
     monkeypatch.setattr(SessionFolder, "write", full)
     layer = stroke(lab, value=6, z=3)
     lab.wait(lambda: "No space left" in lab.status)
-    assert "kept in memory" in lab.find("session_label").full_text()
+    assert "written when that works" in lab.find("session_label").full_text()
     monkeypatch.setattr(SessionFolder, "write", add)
     kept(lab, sessions, lambda state, sheets: np.array_equal(sheets[0], layer.data))
     lab.wait(lambda: "Saved as you work" in lab.find("session_label").full_text())
+
+
+# -- what a review found ----------------------------------------------------------------------------------------------
+
+
+def test_axes_that_were_set_before_the_first_stroke_come_back(lab, person, image_file):
+    lab.controller.set_axes("TYX")
+    lab.click("new_annotation_button")
+    painted = stroke(lab, z=2).data.copy()
+    other = reopened(person, lab, image_file)
+    assert other.controller.roster.axes(other.controller.image) == "TYX"
+    assert np.array_equal(other.controller.annotation.data, painted)
+
+
+def test_a_session_taken_over_while_the_panel_was_closed_gets_no_stroke_and_nothing_is_lost(lab, sessions):
+    lab.click("new_annotation_button")
+    stroke(lab)
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and bool(sheets[0].any()))
+    (path,) = sessions.iterdir()
+    lab.viewer.window.remove_dock_widget(lab.dock)
+    other = SessionFolder.open(path)
+    lab.open_panel()
+    assert "open in another window" in lab.status
+    layer = lab.viewer.layers["cells annotation"]
+    layer.data_setitem((np.array([1]), np.array([30]), np.array([1])), 9)
+
+    def is_kept():
+        keeping = lab.controller.keeping
+        if keeping._writer is None or keeping._writer.folder.path == path:
+            return False
+        names = [one.state.sheet for one in keeping._kept if one.state.sheet]
+        return bool(names) and np.array_equal(keeping._writer.folder.read_sheet(names[0]), layer.data)
+
+    lab.wait(is_kept)
+    other.close()
+
+
+def test_another_session_is_not_opened_while_the_disk_refuses_this_one(lab, sessions, tmp_path, monkeypatch):
+    other = SessionFolder.create(tmp_path / "other")
+    other.save(other.state.model_copy(update={"changed": "2026-11-26T15:00:00", "models": ()}))
+    other._held.close()
+    lab.click("new_annotation_button")
+    stroke(lab)
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and bool(sheets[0].any()))
+    monkeypatch.setattr("napari_annotrain._napari.session_keeping.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("napari_annotrain.session.writer.AGAIN_SECONDS", 0.05)
+    write = SessionFolder.write
+
+    def full(self, batch):
+        raise AnnotrainError("The disk is full.")
+
+    monkeypatch.setattr(SessionFolder, "write", full)
+    layer = stroke(lab, value=9, z=3)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *rest: str(tmp_path / "other"))
+    lab.click("open_session_button")
+    assert "make room on the disk first" in lab.status
+    assert (lab.viewer.layers["cells annotation"].data == 9).any()
+    monkeypatch.setattr(SessionFolder, "write", write)
+    kept(lab, sessions, lambda state, sheets: np.array_equal(sheets[0], layer.data))
+
+
+def test_two_stacks_whose_first_planes_are_equal_are_not_taken_for_each_other(person, fake, tmp_path, sessions):
+    files = [tmp_path / "a.tif", tmp_path / "b.tif"]
+    for k, path in enumerate(files):
+        pixels = np.random.default_rng(k).integers(0, 200, SHAPE, dtype=np.uint8)
+        pixels[0] = 0
+        tifffile.imwrite(path, pixels, photometric="minisblack")
+    lab = person()
+    for path in files:
+        lab.viewer.open(path)
+    lab.open_panel()
+    for k, name in enumerate(("a", "b"), 2):
+        lab.controller.panel.image.image_combo.choose(lab.viewer.layers[name])
+        lab.click("new_annotation_button")
+        stroke(lab, value=k)
+    other = reopened(person, lab)
+    assert sorted(layer.name for layer in other.viewer.layers) == ["a", "a annotation", "b", "b annotation"]
+    assert (other.viewer.layers["a annotation"].data == 2).any()
+    assert (other.viewer.layers["b annotation"].data == 3).any()
+
+
+def test_what_was_drawn_in_one_session_does_not_go_to_another(lab, sessions, tmp_path, image_file, monkeypatch):
+    lab.click("new_annotation_button")
+    stroke(lab)
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and bool(sheets[0].any()))
+    (first,) = sessions.iterdir()
+    lab.viewer.window.remove_dock_widget(lab.dock)
+    copy = tmp_path / "copy"
+    shutil.copytree(first, copy)
+    lab.open_panel()
+    regions = lab.controller.roster.new_regions(lab.controller.image)
+    regions.add(np.array([[1, 2, 3], [1, 2, 30], [1, 20, 30], [1, 20, 3]], float), shape_type="rectangle")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *rest: str(copy))
+    lab.click("open_session_button")
+    assert "Opened the work" in lab.status
+    assert "cells complete regions" not in lab.viewer.layers
+    lab.qtbot.wait(400)
+    assert not read_state(copy).images[0].regions
+    assert read_state(first).images[0].regions
+
+
+def test_an_annotation_of_another_type_takes_the_place_of_the_old_one(lab, sessions):
+    lab.click("new_annotation_button")
+    layer = stroke(lab)
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and bool(sheets[0].any()))
+    layer.data = layer.data.astype(np.int32)
+    layer.data_setitem((np.array([1]), np.array([30]), np.array([1])), 70_000)
+    kept(lab, sessions, lambda state, sheets: len(sheets) == 1 and np.array_equal(sheets[0], layer.data))
+
+
+def test_an_image_found_later_gets_what_was_painted_on_it(lab, person, image_file, sessions):
+    lab.click("new_annotation_button")
+    painted = stroke(lab).data.copy()
+    lab.viewer.close()
+    moved = image_file.with_name("moved.tif")
+    image_file.rename(moved)
+    other = person().open_panel()
+    other.wait(lambda: not other.find("offer_frame").isHidden())
+    other.click("reopen_button")
+    assert "is no longer at" in other.status
+    other.viewer.open(moved)
+    other.wait(lambda: "cells annotation" in other.viewer.layers)
+    assert np.array_equal(other.viewer.layers["cells annotation"].data, painted)
+
+
+def test_an_image_that_was_removed_and_opened_again_keeps_its_one_annotation(lab, image_file, sessions):
+    lab.click("new_annotation_button")
+    layer = stroke(lab)
+    kept(lab, sessions, lambda state, sheets: bool(sheets) and bool(sheets[0].any()))
+    lab.viewer.layers.remove("cells")
+    lab.viewer.open(image_file)
+    layer = stroke(lab, value=4, z=1)
+    kept(lab, sessions, lambda state, sheets: len(sheets) == 1 and np.array_equal(sheets[0], layer.data))
 
 
 def test_export_packs_everything_with_a_paragraph_for_the_methods(lab, sessions, tmp_path, monkeypatch):
@@ -275,7 +410,7 @@ def test_export_packs_everything_with_a_paragraph_for_the_methods(lab, sessions,
     lab.wait(lambda: "Wrote all.zip" in lab.status)
     with zipfile.ZipFile(tmp_path / "all.zip") as packed:
         names = packed.namelist()
-        assert {"session.json", "methods.txt", "scores.json", "versions.json"} <= set(names)
+        assert {"settings.json", "methods.txt", "scores.json", "versions.json"} <= set(names)
         (tif,) = (name for name in names if name.startswith("annotations/"))
         packed.extract(tif, tmp_path)
         assert np.array_equal(tifffile.imread(tmp_path / tif), painted)

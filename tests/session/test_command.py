@@ -41,7 +41,7 @@ def test_an_exported_session_holds_annotation_model_and_methods(session, tmp_pat
         packed.extractall(tmp_path / "all")
     labels = tifffile.imread(tmp_path / "all" / "annotations" / "1 cells.tif")
     assert labels.tolist() == [[2] * 7 if 2 <= y < 5 else [0] * 7 for y in range(9)]
-    assert (tmp_path / "all" / "models" / "model 1.safetensors").stat().st_size > 0
+    assert (tmp_path / "all" / "models" / "1 model 1.safetensors").stat().st_size > 0
     assert "21 pixels in 1 image" in (tmp_path / "all" / "methods.txt").read_text()
 
 

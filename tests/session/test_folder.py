@@ -1,6 +1,7 @@
 """A session on the disk: whole entries or none, one process at a time, old ones open, new ones are refused in words."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -132,6 +133,66 @@ def test_models_that_were_forgotten_go_and_the_others_stay(folder):
     folder.save(folder.state.model_copy(update={"models": (ModelState(file=files[1], name="model 2"),)}))
     folder.close()
     assert [path.name for path in (folder.path / "models").iterdir()] == [files[1]]
+
+
+def test_nothing_goes_that_sessions_did_not_make(tmp_path):
+    """A folder that was made by hand, or unpacked from somewhere, and holds other things."""
+    (tmp_path / "session.json").write_text(json.dumps({"format": FORMAT}))
+    (tmp_path / "thesis.txt").write_text("chapter one")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine.safetensors").write_bytes(b"weights")
+    SessionFolder.open(tmp_path).close()
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["mine.safetensors", "models", "session.json", "thesis.txt"]
+
+
+def test_what_was_not_written_in_the_end_keeps_its_model(folder):
+    with_sheet(folder)
+    file = folder.new_model()
+    folder.add_model(file, lambda path: path.write_bytes(b"weights"))
+    folder.close(clean=False)  # the state that names it was refused
+    assert folder.model_path(file).exists()
+
+
+def test_a_damaged_annotation_leaves_the_others_and_its_strokes(folder):
+    good, bad = folder.new_sheet(SHAPE, np.uint16), folder.new_sheet(SHAPE, np.uint16)
+    folder.save(SessionState(images=(ImageState(name="a", sheet=good), ImageState(name="b", sheet=bad))))
+    folder._journal.add([rows(3, sheet=good), rows(4, sheet=bad)])
+    folder._held.close()
+    path = folder.path / "annotations" / f"{bad}.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    again = SessionFolder.open(folder.path)
+    assert (again.read_sheet(good)[0, :3] == 3).all()
+    with pytest.raises(AnnotrainError, match="restore it from a copy"):
+        again.read_sheet(bad)
+    again.close()
+    path.write_bytes(whole)  # from a copy
+    mended = SessionFolder.open(folder.path)
+    assert (mended.read_sheet(bad)[0, :3] == 4).all()
+    mended.close()
+
+
+def test_more_than_an_entry_holds_becomes_several(folder, monkeypatch):
+    monkeypatch.setattr("napari_annotrain.session.folder.MOST_ENTRY", 50)
+    sheet = with_sheet(folder)
+    folder.write([rows(value, top=top, sheet=sheet) for value, top in ((1, 0), (2, 3), (3, 6))])
+    assert len(list(folder._journal.entries())) == 3
+    assert [int(folder.read_sheet(sheet)[0, y, 0]) for y in (0, 3, 6)] == [1, 2, 3]
+
+
+def test_a_journal_that_could_not_be_written_hides_nothing_that_follows(tmp_path, monkeypatch):
+    journal, sync = Journal(tmp_path / "journal"), os.fsync
+    journal.add([rows(1)])
+
+    def refuse(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("napari_annotrain.session.journal.os.fsync", refuse)
+    with pytest.raises(OSError, match="No space"):
+        journal.add([rows(2)])
+    monkeypatch.setattr("napari_annotrain.session.journal.os.fsync", sync)
+    journal.add([rows(3)])
+    assert [int(entry[0].values[0, 0]) for entry in journal.entries()] == [1, 3]
 
 
 @pytest.mark.parametrize(

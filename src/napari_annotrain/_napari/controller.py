@@ -97,7 +97,6 @@ class Controller:
         self.detach()
         self.panel = panel
         viewer = self.roster.viewer
-        self.guarded(self.keeping.attach)()
         for emitter in present.layer_emitters(viewer):
             emitter.connect(self.refresh_layers)
         viewer.events.theme.connect(self._themed)
@@ -112,6 +111,7 @@ class Controller:
         self.predict.show_outputs()
         panel.predict.live_check.setChecked(self.predict.live)
         panel.train.keep_check.setChecked(self.session.keep_training)
+        self.guarded(self.keeping.attach)()
         self._load_engine()
         for dock in self.docks:
             dock.borrow(panel)

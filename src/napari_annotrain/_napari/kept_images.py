@@ -1,7 +1,9 @@
 """Which images a session knows, and what of them is in the window."""
 
-from contextlib import suppress
+import logging
 from dataclasses import dataclass
+from hashlib import blake2b
+from math import prod
 from pathlib import Path
 from typing import Any
 from weakref import ReferenceType
@@ -12,13 +14,16 @@ from napari.layers import Image, Labels, Shapes
 from napari_annotrain._napari import layers
 from napari_annotrain._napari.mirror import Mirror
 from napari_annotrain._napari.roster import Roster
-from napari_annotrain.data.validation import fingerprint
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.session.listing import is_same
 from napari_annotrain.session.state import DrawnRegion, ImageState
 
+log = logging.getLogger("napari_annotrain")
+#: Side of the windows, and how many planes, an image is known by.
+WINDOW_PX, PLANES = 64, 3
 
-@dataclass
+
+@dataclass(eq=False)
 class KeptImage:
     """An image of the session, with one of its annotations.
 
@@ -28,13 +33,19 @@ class KeptImage:
         As it is in the session folder, or will be.
     image
         Its layer; dead or None while it is not in the window.
+    labels
+        The layer of the annotation, also while it is removed; None where it was not shown yet, or there is none.
     mirror
-        Of the annotation; None where it is not shown, or there is none.
+        Writes what is painted on it; None while no session is open.
+    superseded
+        Whether another one of the same layer, of another size or type, takes its place once that is on the disk.
     """
 
     state: ImageState
     image: ReferenceType[Image] | None = None
+    labels: Labels | None = None
     mirror: Mirror | None = None
+    superseded: bool = False
 
     def layer(self, viewer: Any) -> Image | None:
         """Its layer, where that is in the window."""
@@ -43,11 +54,11 @@ class KeptImage:
 
     def now(self, roster: Roster, ticked: bool) -> ImageState:
         """The state that the window shows; what has left the window stays as it was."""
-        layer, labels = self.layer(roster.viewer), self.mirror.layer if self.mirror is not None else None
+        layer, labels = self.layer(roster.viewer), self.labels
         if layer is None:
             return self.state if labels is None else self.state.model_copy(update={"annotation": labels.name})
         update: dict[str, Any] = {"name": layer.name, "axes": roster.said_axes(layer), "trained_on": ticked}
-        if labels is not None:
+        if labels is not None and not self.superseded:
             update["put_away"] = labels not in roster.viewer.layers
             update["current"] = roster.annotation(layer) is labels
             update["annotation"] = labels.name
@@ -57,12 +68,13 @@ class KeptImage:
         return self.state.model_copy(update=update)
 
 
-def describe(image: Image, roster: Roster) -> ImageState:
+def describe(image: Image) -> ImageState:
     """Where an image came from, and how it is known again."""
-    source = image.source
-    mark = ""
-    with suppress(AnnotrainError, OSError):  # an image that cannot be read is known by its name and size
-        mark = fingerprint(roster.stack(image))
+    source, mark = image.source, ""
+    try:
+        mark = fingerprint(image)
+    except Exception:  # whatever its reader raises: it is known by its name and size then
+        log.debug("%s has no fingerprint.", image.name, exc_info=True)
     return ImageState(
         name=image.name,
         path=str(Path(source.path).absolute()) if source.path else "",
@@ -73,9 +85,36 @@ def describe(image: Image, roster: Roster) -> ImageState:
     )
 
 
-def matching(state: ImageState, images: list[Image], roster: Roster) -> Image | None:
-    """The image in the window that this is; None where it is not there."""
-    return next((image for image in images if is_same(state, describe(image, roster))), None)
+def fingerprint(image: Image) -> str:
+    """Know an image again under another name, whatever its axes are said to be: by its size and some of its pixels.
+
+    Those are the middles of the first, the middle and the last plane.
+    """
+    array: Any = image.data[0] if image.multiscale else image.data
+    shape = _shape(image)
+    lead, (height, width) = shape[: image.ndim - 2], shape[image.ndim - 2 : image.ndim]
+    y, x = (slice(max(n // 2 - WINDOW_PX // 2, 0), n // 2 + WINDOW_PX // 2) for n in (height, width))
+    n_planes = prod(lead)
+    found = blake2b(repr((shape, str(array.dtype))).encode(), digest_size=12)
+    for k in sorted({(n_planes - 1) * i // (PLANES - 1) for i in range(PLANES)}):
+        index = tuple(int(i) for i in np.unravel_index(k, lead)) if lead else ()
+        found.update(np.ascontiguousarray(array[(*index, y, x)]).tobytes())
+    return found.hexdigest()
+
+
+def matching(state: ImageState, images: list[Image]) -> Image | None:
+    """The image in the window that this is; None where it is not there.
+
+    Of several with the same pixels it is the one of the same file, or of the same name; a file that is still where it
+    was is no other one.
+    """
+    same = [image for image in images if is_same(state, describe(image))]
+    for image in same:
+        if state.path and describe(image).path == state.path:
+            return image
+    if state.path and Path(state.path).exists():
+        same = [image for image in same if not image.source.path]
+    return next((image for image in same if image.name == state.name), next(iter(same), None))
 
 
 def open_image(state: ImageState, viewer: Any) -> list[Any]:

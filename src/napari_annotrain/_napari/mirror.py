@@ -8,6 +8,9 @@ from qtpy.QtCore import QObject
 from napari_annotrain._napari.tally import Strip, Tally
 from napari_annotrain.session.sheet import Rows
 
+#: Looking once more at all of a layer, whose undo does not say what it changes, may take so long when a window closes.
+FINISH_SECONDS = 3.0
+
 
 class Mirror(QObject):
     """Sends what changes in a labels layer to its sheet on the disk, strip by strip, as the tally comes by.
@@ -44,7 +47,7 @@ class Mirror(QObject):
     def finish(self) -> None:
         """Send all that changed, now."""
         if self.fits():
-            self._tally.count_now()
+            self._tally.count_for(FINISH_SECONDS)
         self.send()
 
     def send(self) -> None:

@@ -154,8 +154,12 @@ def opening(models: Sequence[tuple[str, Path]]) -> Iterator[Event]:
     """Read the models of a session; one whose file is not there was never written, as the process was killed."""
     api = engine.load()
     for file, path in models:
-        if path.exists():
+        if not path.exists():
+            continue
+        try:
             yield Opened(file, api.load_model(path))
+        except AnnotrainError as error:
+            yield Note(str(error))
     yield Done(None)
 
 

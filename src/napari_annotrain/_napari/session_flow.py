@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
+from napari.layers import Image, Labels
 from qtpy.QtWidgets import QFileDialog
 
 from napari_annotrain._napari import kept_images
@@ -12,7 +13,7 @@ from napari_annotrain._napari.runs import exporting, opening
 from napari_annotrain._napari.session_keeping import CLOSING_SECONDS, SessionKeeping
 from napari_annotrain._qt.job import Job
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Event, Failed
+from napari_annotrain.events import Event, Failed, Note
 from napari_annotrain.session import Trained
 from napari_annotrain.session.folder import SessionFolder
 from napari_annotrain.session.listing import Found, automatic_folder, find_sessions, is_same
@@ -34,19 +35,47 @@ class SessionFlow(SessionKeeping):
         self._sought: Any = None  # what was open when earlier work was last looked for
         self._declined: set[Path] = set()
         self._opening = False
-        self._job: Job | None = None
+        self._job: Job | None = None  # reads models
+        self._packing: Job | None = None
+        self._n_opened = 0  # so many of the first models of the session came from the disk
+
+    def attach(self) -> None:
+        """Go on with the session of this viewer, if it has one."""
+        super().attach()
+        if self._writer is not None:
+            self._open_models()
 
     def detach(self) -> None:
         """Write everything, then let another window open the session."""
-        if self._job is not None:
-            self._job.mute()
-            self._job.join(CLOSING_SECONDS)
-            self._job = None
+        for job in (self._job, self._packing):
+            if job is not None:
+                job.mute()
+                job.join(CLOSING_SECONDS)
+        self._job = self._packing = None
         super().detach()
 
     def _keep(self) -> None:
         if not self._opening:
+            self._find_images()
             super()._keep()
+
+    def _find_images(self) -> None:
+        """Show what was done on images that were missing and are open by now."""
+        if self._writer is None or all(one.layer(self._c.roster.viewer) is not None for one in self._kept):
+            return
+        known = [one.image() for one in self._kept if one.image is not None]
+        new = [image for image in self._c.roster.images() if not any(image is one for one in known)]
+        missing = [one for one in self._kept if one.image is None]
+        if not new or not missing:
+            return
+        self._opening = True
+        try:
+            for one in missing:
+                image = kept_images.matching(one.state, new)
+                if image is not None:
+                    self._show_on(one, image)
+        finally:
+            self._opening = False
 
     # -- earlier work -------------------------------------------------------------------------------------------
 
@@ -60,7 +89,7 @@ class SessionFlow(SessionKeeping):
         if self._sought == ([id(image) for image in images], self._declined):
             return self._offered
         self._sought = [id(image) for image in images], set(self._declined)
-        here = [kept_images.describe(image, self._c.roster) for image in images]
+        here = [kept_images.describe(image) for image in images]
         for found in find_sessions():
             same = any(is_same(state, one) for state in found.state.images for one in here)
             if found.path not in self._declined and (same or not images):
@@ -97,6 +126,7 @@ class SessionFlow(SessionKeeping):
             raise AnnotrainError("Wait until the run has ended, or stop it: then open the session.")
         if path == self._path:
             raise AnnotrainError("This session is open already.")
+        self._wait()
         folder = SessionFolder.open(path)
         self._leave()
         self._opening = True
@@ -111,7 +141,7 @@ class SessionFlow(SessionKeeping):
             self._opening = False
         c.train.show_settings()
         c.refresh_layers()
-        self._open_models(folder)
+        self._open_models()
         c.say(" ".join([f"Opened the work of {Found(path, folder.state).when}.", *missing]))
         self.soon()
 
@@ -119,44 +149,52 @@ class SessionFlow(SessionKeeping):
         """Let go of the session so far, which is on the disk, and of its layers."""
         c = self._c
         self.detach()
+        listed = c.roster.viewer.layers
         for one in self._kept:
-            if one.mirror is not None and one.mirror.layer in c.roster.viewer.layers:
-                c.roster.viewer.layers.remove(one.mirror.layer)
+            image = one.layer(c.roster.viewer)
+            regions = c.roster.regions(image) if image is not None else None
+            for layer in (one.labels, regions):
+                if layer is not None and layer in listed:
+                    listed.remove(layer)
         self._kept, self._path, self._saved = [], None, SessionState()
         self._files.clear()
         self._unread.clear()
-        c.session.models, c.session.model = (), None
+        c.session.models, c.session.model, c.session.before, self._n_opened = (), None, None, 0
 
     def _show_image(self, one: KeptImage) -> str:
         """Show an image and what was done on it; a sentence where it cannot be shown."""
         viewer, roster = self._c.roster.viewer, self._c.roster
-        image = kept_images.matching(one.state, roster.images(), roster)
+        image = kept_images.matching(one.state, roster.images())
         try:
             if image is None:
                 new = kept_images.open_image(one.state, viewer)
-                image = kept_images.matching(one.state, [la for la in new if la in roster.images()], roster)
+                image = kept_images.matching(one.state, [la for la in new if la in roster.images()])
                 for layer in new:
-                    if layer is not image:  # sample data bring strokes of their own: the session's take their place
+                    if isinstance(layer, Labels):  # of sample data, whose strokes are in the session
                         viewer.layers.remove(layer)
             if image is None:
                 return f"{one.state.name} has changed since: what was painted on it is kept, but cannot be shown."
-            one.image = ref(image)
-            if one.state.axes:
-                roster.set_axes(image, one.state.axes)
-            roster.tick(image, one.state.trained_on)
-            self._show_annotation(one)
+            self._show_on(one, image)
         except AnnotrainError as error:
             return str(error)
         return ""
 
+    def _show_on(self, one: KeptImage, image: Image) -> None:
+        """Show what was done on an image."""
+        roster = self._c.roster
+        one.image = ref(image)
+        if one.state.axes:
+            roster.set_axes(image, one.state.axes)
+        roster.tick(image, one.state.trained_on)
+        self._show_annotation(one)
+
     def _show_annotation(self, one: KeptImage) -> None:
-        assert self._writer is not None
         roster = self._c.roster
         image = one.layer(roster.viewer)
         if image is None:
             return
         if one.state.sheet and not one.state.put_away:
-            on_disk = self._writer.folder.read_sheet(one.state.sheet)
+            on_disk = self._folder.read_sheet(one.state.sheet)
             values: Any = on_disk if on_disk.nbytes > MOST_READ else np.array(on_disk)
             labels = kept_images.annotation_layer(image, roster, one.state.annotation, values)
             roster.colour(labels, self._c.session.target == "cells")
@@ -167,9 +205,9 @@ class SessionFlow(SessionKeeping):
         if one.state.regions:
             kept_images.draw(one.state.regions, roster.new_regions(image))
 
-    def _open_models(self, folder: SessionFolder) -> None:
+    def _open_models(self) -> None:
         """Read the models, which takes torch, in a thread."""
-        places = [(file, folder.model_path(file)) for file in self._unread]
+        places = [(file, self._folder.model_path(file)) for file in self._unread]
         if places:
             self._job = Job(lambda: opening(places), "annotrain-opening")
             self._job.happened.connect(self._c.guarded(self._opened))
@@ -177,16 +215,17 @@ class SessionFlow(SessionKeeping):
 
     def _opened(self, event: Event) -> None:
         c = self._c
-        if isinstance(event, Failed):
-            c.say(event.sentence, problem=True)
+        if isinstance(event, Failed | Note):
+            c.say(event.sentence if isinstance(event, Failed) else event.text, problem=True)
         if not isinstance(event, Opened):
             return
         wanted, told = self._saved.model, self._unread.pop(event.file)
-        trained, chosen = Trained(told.name, event.model, told.score), c.session.model
+        trained, n = Trained(told.name, event.model, told.score, told.made), self._n_opened
         self._files[trained] = told.file
-        c.session.keep(trained)
-        if chosen is not None and told.file != wanted:
-            c.session.model = chosen
+        c.session.models = (*c.session.models[:n], trained, *c.session.models[n:])  # before those made meanwhile
+        self._n_opened += 1
+        if c.session.model is None or (told.file == wanted and c.session.model in c.session.models[:n]):
+            c.session.model = trained
         c.train.count_from(told.name)
         c.train.show_settings()
         c.predict.show_outputs()
@@ -195,15 +234,20 @@ class SessionFlow(SessionKeeping):
     def bring_back(self) -> None:
         """Show annotations again whose layers were removed."""
         for one in self._removed():
+            image = one.layer(self._c.roster.viewer)
+            assert image is not None
             one.state = one.state.model_copy(update={"put_away": False, "current": True})
-            one.mirror = None
-            self._show_annotation(one)
+            if one.labels is None:  # it was removed in an earlier window
+                self._show_annotation(one)
+                continue
+            self._c.roster.pair(image, one.labels)
+            self._c.roster.viewer.add_layer(one.labels)
         self._c.refresh_layers()
         self._c.say("What was removed is back as it was.")
 
     def _removed(self) -> list[KeptImage]:
         viewer = self._c.roster.viewer
-        return [one for one in self._kept if one.state.put_away and one.layer(viewer) is not None]
+        return [one for one in self._kept if one.state.put_away and not one.superseded and one.layer(viewer)]
 
     # -- to others ----------------------------------------------------------------------------------------------
 
@@ -214,15 +258,12 @@ class SessionFlow(SessionKeeping):
         path, _ = QFileDialog.getSaveFileName(self._c.panel, "Export session", "session.zip", "Archives (*.zip)")
         if not path:
             return
-        for one in self._kept:
-            if one.mirror is not None:
-                one.mirror.finish()
-        self._save()
+        self._wait()
         writer, target = self._writer, Path(path if path.endswith(".zip") else path + ".zip")
-        self._job = Job(lambda: exporting(writer, target), "annotrain-exporting")
-        self._job.happened.connect(self._c.guarded(lambda event: self._exported(event, target)))
+        self._packing = Job(lambda: exporting(writer, target), "annotrain-exporting")
+        self._packing.happened.connect(self._c.guarded(lambda event: self._exported(event, target)))
         self._c.say(f"Writing {target.name} ...")
-        self._job.start()
+        self._packing.start()
 
     def _exported(self, event: Event, target: Path) -> None:
         if isinstance(event, Failed):

@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -11,7 +12,9 @@ from qtpy.QtCore import QObject, QTimer, Signal
 import napari_annotrain
 from napari_annotrain._napari import engine, kept_images
 from napari_annotrain._napari.kept_images import KeptImage
+from napari_annotrain._napari.layers import label_axes
 from napari_annotrain._napari.mirror import Mirror
+from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.session import Trained
 from napari_annotrain.session.folder import SessionFolder
 from napari_annotrain.session.listing import new_place
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 #: So long after a change everything but strokes is looked through for what to write.
 SOON_MS = 300
+log = logging.getLogger("napari_annotrain")
+#: Longest wait for the disk before another session is opened.
+WAIT_SECONDS = 20.0
 #: Longest wait for the disk when the window closes.
 CLOSING_SECONDS = 30.0
 
@@ -62,28 +68,74 @@ class SessionKeeping:
 
     def attach(self) -> None:
         """Go on with the session of this viewer, if it has one."""
-        if self._path is not None and self._path.exists():
-            self._open_writer(SessionFolder.open(self._path))
-            for one in self._kept:  # while there was no panel, nobody followed what was painted
-                if one.mirror is not None:
-                    self._follow(one, one.mirror.layer)
+        if self._path is not None:
+            try:
+                self._open_writer(SessionFolder.open(self._path))
+            except AnnotrainError as error:
+                self._begin_anew()
+                self._c.say(f"{error} What you do from now on goes to a new session.", problem=True)
+            else:
+                self._files = WeakKeyDictionary(
+                    {one: file for one, file in self._files.items() if self._folder.model_path(file).exists()}
+                )
         self.soon()
+
+    def _begin_anew(self) -> None:
+        """Forget the session folder, and nothing that is in the window."""
+        self._path, self._saved = None, SessionState()
+        self._files.clear()
+        self._unread.clear()
+        for one in self._kept:
+            one.state, one.mirror = one.state.model_copy(update={"sheet": ""}), None
 
     def detach(self) -> None:
         """Write everything, then let another window open the session."""
         with suppress(RuntimeError):  # Qt may have gone before us
             self._timer.stop()
-        if self._c.roster.viewer is not None:
-            self._keep()
+        try:
+            if self._c.roster.viewer is not None:
+                self._keep()
+        except Exception as error:  # a disk that refuses: what is being kept is still closed in order
+            log.error("What was new could not be kept.", exc_info=error)
         if self._writer is None:
             return
+        try:
+            self._finish()
+        finally:
+            for one in self._kept:
+                one.mirror = None
+            writer, self._writer = self._writer, None
+            writer.close(CLOSING_SECONDS)
+
+    def _finish(self) -> None:
+        """Send what was painted to the writer, and follow it no longer."""
+        for one in self._kept:
+            if one.mirror is None:
+                continue
+            try:
+                one.mirror.finish()
+                one.mirror.close()
+            except (RuntimeError, TypeError):  # Qt has taken the tally before us
+                log.debug("A layer is followed no longer.", exc_info=True)
+            except Exception as error:  # data that can no longer be read: the others are kept all the same
+                log.error("What was painted could not be read.", exc_info=error)
+
+    def _wait(self) -> None:
+        """Wait until all that was done is on the disk.
+
+        Raises
+        ------
+        AnnotrainError
+            It cannot be written at the moment.
+        """
+        if self._writer is None:
+            return
+        self._keep()
         for one in self._kept:
             if one.mirror is not None:
-                with suppress(RuntimeError):
-                    one.mirror.finish()
-                    one.mirror.close()
-        writer, self._writer = self._writer, None
-        writer.close(CLOSING_SECONDS)
+                one.mirror.finish()
+        if not self._writer.wait(WAIT_SECONDS):
+            raise AnnotrainError("Your work cannot be written at the moment: make room on the disk first.")
 
     def begin(self) -> None:
         """Follow what is painted from the first stroke on: the window may close before there is time to look."""
@@ -128,38 +180,59 @@ class SessionKeeping:
 
     def _take_in(self) -> None:
         """Follow the annotations that are in the window now."""
+        for image in self._c.roster.images():
+            try:
+                self._take_in_image(image)
+            except AnnotrainError as error:
+                self._c.say(str(error), problem=True)
+
+    def _take_in_image(self, image: Image) -> None:
         roster = self._c.roster
-        for image in roster.images():
-            labels = roster.annotation(image)
-            own = [one for one in self._kept if one.image is not None and one.image() is image]
-            followed = next((one for one in own if one.mirror is not None and one.mirror.layer is labels), None)
-            if labels is None:
-                if not own and self._regions(image):
-                    self._kept.append(KeptImage(kept_images.describe(image, roster), ref(image)))
-            elif followed is None:
-                blank = next((one for one in own if not one.state.sheet), None)
-                if blank is None:
-                    blank = KeptImage(kept_images.describe(image, roster), ref(image))
-                    self._kept.append(blank)
-                self._follow(blank, labels)
-            elif followed.mirror is not None and not followed.mirror.fits():
-                self._follow(followed, labels)
+        labels = roster.annotation(image)
+        own = [one for one in self._kept if one.image is not None and one.image() is image]
+        if labels is None:
+            if not own and self._regions(image):
+                self._kept.append(KeptImage(kept_images.describe(image), ref(image)))
+            return
+        found = next((one for one in self._kept if one.labels is labels and not one.superseded), None)
+        if found is None:
+            found = next((one for one in own if not one.state.sheet and one.labels is None), None)
+        if found is None:
+            found = KeptImage(kept_images.describe(image), ref(image))
+            self._kept.append(found)
+        elif found.image is None or found.image() is not image:  # it was removed and opened again
+            found.image = ref(image)
+        if found.mirror is None:
+            self._follow(found, labels)
+        elif not found.mirror.fits():  # the old pixels stay until the new ones are on the disk
+            found.superseded = True
+            new = KeptImage(found.state.model_copy(update={"sheet": ""}), found.image)
+            self._kept.append(new)
+            self._follow(new, labels)
 
     def _follow(self, one: KeptImage, labels: Labels) -> None:
         """Keep what is painted on a layer, in the sheet of its image as long as that fits."""
-        assert self._writer is not None
-        folder, tally = self._writer.folder, self._c.tally(labels)
-        if one.mirror is not None:
-            with suppress(RuntimeError, TypeError):  # of a tally that has gone
-                one.mirror.close()
-        sheet = one.state.sheet
+        folder, tally = self._folder, self._c.tally(labels)
+        sheet, wanted = one.state.sheet, (tuple(labels.data.shape), labels.data.dtype)
         on_disk = folder.read_sheet(sheet) if sheet else None
-        if on_disk is None or (on_disk.shape, on_disk.dtype) != (tuple(labels.data.shape), labels.data.dtype):
-            sheet = folder.new_sheet(labels.data.shape, labels.data.dtype)
+        if on_disk is None or (on_disk.shape, on_disk.dtype) != wanted:
+            sheet = folder.new_sheet(*wanted)
             on_disk = folder.read_sheet(sheet)
-        one.state = one.state.model_copy(update={"sheet": sheet, "annotation": labels.name})
+        image = one.image() if one.image is not None else None
+        axes = label_axes(image, self._c.roster.axes(image)) if image is not None else one.state.sheet_axes
+        update = {"sheet": sheet, "annotation": labels.name, "sheet_axes": axes}
+        one.state, one.labels = one.state.model_copy(update=update), labels
         one.mirror = Mirror(labels, tally, sheet, on_disk, self._put)
+        tally.waits = self._is_full
         tally.look_again()
+
+    @property
+    def _folder(self) -> SessionFolder:
+        assert self._writer is not None
+        return self._writer.folder
+
+    def _is_full(self) -> bool:
+        return self._writer is not None and self._writer.full
 
     def _put(self, batch: Iterable[Rows]) -> None:
         if self._writer is not None:
@@ -172,10 +245,18 @@ class SessionKeeping:
             if trained not in self._files:
                 self._files[trained] = self._writer.folder.new_model()
                 self._writer.add_model(self._files[trained], _saving(trained))
+        self._drop_superseded()
         state = self._state()
         if state != self._saved:
             self._saved = state.model_copy(update={"changed": datetime.now().isoformat(timespec="seconds")})
             self._writer.save(self._saved)
+
+    def _drop_superseded(self) -> None:
+        """Forget pixels of another type once all of a layer is on the disk as it is now."""
+        assert self._writer is not None
+        for old in [one for one in self._kept if one.superseded]:
+            if old.labels is not None and not self._c.tally(old.labels).counting and self._writer.wait(0):
+                self._kept.remove(old)
 
     def _state(self) -> SessionState:
         session, roster = self._c.session, self._c.roster
@@ -183,7 +264,9 @@ class SessionKeeping:
         for one in self._kept:
             layer = one.layer(roster.viewer)
             one.state = one.now(roster, ticked.get(id(layer), one.state.trained_on))
-        read = [ModelState(file=self._files[one], name=one.name, score=one.score) for one in session.models]
+        read = [
+            ModelState(file=self._files[one], name=one.name, score=one.score, made=one.time) for one in session.models
+        ]
         chosen = self._files.get(session.model, "") if session.model is not None else ""
         return SessionState(
             made_by=napari_annotrain.__version__,

@@ -1,5 +1,5 @@
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import product
 from math import prod
 from typing import Any
@@ -44,6 +44,8 @@ class Tally(QObject):
         self._touched: set[Strip] = set()  # painted on, or found painted, at any time: redo may bring it back
         self._told = 0.0
         self._empty = empty
+        #: Whether what is read should wait, as whoever listens has too much of it.
+        self.waits: Callable[[], bool] = lambda: False
         self.changed = False  # whether anything was painted since this began
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -96,6 +98,12 @@ class Tally(QObject):
         while self._due:
             self._count(self._next())
         return self.counts()
+
+    def count_for(self, seconds: float) -> None:
+        """Count what was painted on, and for so long whatever else is due."""
+        until = time.monotonic() + seconds
+        while self._painted_on or (self._due and time.monotonic() < until):
+            self._count(self._next())
 
     def look_again(self) -> None:
         """Count everything again, while nothing else happens."""
@@ -157,6 +165,9 @@ class Tally(QObject):
             self._timer.start(DEBOUNCE_MS)
 
     def _step(self) -> None:
+        if not self._painted_on and self.waits():
+            self._timer.start(DEBOUNCE_MS)
+            return
         until, painted = time.monotonic() + MOST_SECONDS, bool(self._painted_on)
         while self._due and time.monotonic() < until:
             self._count(self._next())

@@ -2,7 +2,7 @@ import json
 import platform
 import zipfile
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,7 +13,6 @@ from napari_annotrain.data.places import beside
 from napari_annotrain.data.writing import write_array
 from napari_annotrain.session.folder import MODELS, SessionFolder
 from napari_annotrain.session.methods import methods
-from napari_annotrain.session.state import STATE
 
 #: Whose versions are told.
 PACKAGES = ("napari-annotrain", "torch", "numpy", "scikit-image", "scipy", "zarr", "tifffile")
@@ -44,16 +43,17 @@ def export_session(folder: SessionFolder, out: Path, read_card: Callable[[Path],
             amounts = {value: amounts.get(value, 0) + n for value, n in (amounts | counts).items()}
             n_annotated += bool(counts)
             path = Path(scratch) / "annotation.tif"
-            write_array(path, sheet, "TZYX"[-sheet.ndim :] if sheet.ndim <= 3 else "TZYX", {})
+            axes = image.sheet_axes if len(image.sheet_axes) == sheet.ndim else "TCZYX"[-sheet.ndim :]
+            write_array(path, sheet, axes, {})
             packed.write(path, f"annotations/{i + 1} {_safe(image.name)}.tif")
         cards = {}
-        for model in state.models:
+        for i, model in enumerate(state.models):
             if (path := folder.model_path(model.file)).exists():
-                packed.write(path, f"{MODELS}/{_safe(model.name)}.safetensors")
+                packed.write(path, f"{MODELS}/{i + 1} {_safe(model.name)}.safetensors")
                 cards[model.file] = dict(read_card(path))
-        said = methods(cards.get(state.model), n_annotated, _words(amounts, state.settings), version(PACKAGES[0]))
+        said = methods(cards.get(state.model), n_annotated, _words(amounts, state.settings), _version(PACKAGES[0]))
         scores = {model.name: model.score for model in state.models}
-        packed.writestr(STATE, state.model_dump_json(indent=1))
+        packed.writestr("settings.json", state.model_dump_json(indent=1))
         packed.writestr("scores.json", json.dumps(scores, indent=1))
         packed.writestr("versions.json", json.dumps(_versions(), indent=1))
         packed.writestr("methods.txt", said)
@@ -80,7 +80,14 @@ def _words(amounts: Mapping[int, int], settings: Mapping[str, Any]) -> str:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), "system": platform.platform()} | {p: version(p) for p in PACKAGES}
+    return {"python": platform.python_version(), "system": platform.platform()} | {p: _version(p) for p in PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # one that was installed under another name
+        return "unknown"
 
 
 def _safe(name: str) -> str:

@@ -1,7 +1,7 @@
-import shutil
+import logging
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,9 +15,12 @@ from napari_annotrain.session.journal import Journal
 from napari_annotrain.session.sheet import Rows, Sheet
 from napari_annotrain.session.state import STATE, SessionState, read_state, write_state
 
+log = logging.getLogger("napari_annotrain")
 LOCK, JOURNAL, SHEETS, MODELS = "lock", "journal", "annotations", "models"
 #: A longer journal is begun anew: by then all of it is in the sheets.
 MOST_JOURNAL = 64_000_000
+#: More pixels than this, in bytes, become several entries of the journal.
+MOST_ENTRY = 32_000_000
 
 
 class SessionFolder:
@@ -34,11 +37,13 @@ class SessionFolder:
     Strokes, states and models may come from different threads.
     """
 
-    def __init__(self, path: Path, state: SessionState, held: ExitStack) -> None:
+    def __init__(self, path: Path, state: SessionState, held: ExitStack, made: bool = False) -> None:
         self.path, self.state = path, state
-        self._held, self._busy = held, threading.Lock()
+        self._held, self._busy, self._made = held, threading.Lock(), made
         self._journal = Journal(path / JOURNAL)
         self._sheets: dict[str, Sheet] = {}
+        self._models = {model.file for model in state.models}  # all that were ever in it, as far as is known
+        self.trouble = ""  # why strokes that are in the journal are not in their sheet
 
     @classmethod
     def create(cls, path: Path) -> "SessionFolder":
@@ -58,7 +63,7 @@ class SessionFolder:
             _lock(held, path)
             with refusing(path):
                 write_state(path, SessionState())
-            return cls(path, SessionState(), held.pop_all())
+            return cls(path, SessionState(), held.pop_all(), made=True)
 
     @classmethod
     def open(cls, path: Path) -> "SessionFolder":
@@ -69,10 +74,10 @@ class SessionFolder:
         AnnotrainError
             It is none, it is damaged, of a newer version, or open in another window.
         """
-        state = read_state(path)
+        read_state(path)  # before a lock is left where there is no session
         with ExitStack() as held:
             _lock(held, path)
-            made = cls(path, state, held.pop_all())
+            made = cls(path, read_state(path), held.pop_all())  # as whoever had it before has left it
         try:
             made._replay()
         except BaseException:
@@ -98,12 +103,16 @@ class SessionFolder:
         return self._sheet(name).read()
 
     def write(self, batch: Sequence[Rows]) -> None:
-        """Put down rows that changed together: all of them survive from now on, or (after an error) none."""
+        """Put down rows that changed together: all of them survive from now on, or (after an error) none.
+
+        More than `MOST_ENTRY` of them survive part by part.
+        """
         with self._busy, refusing(self.path):
-            self._journal.add(batch)
-            self._apply(batch)
+            for part in _parts(batch):
+                self._journal.add(part)
+                self._apply(part)
             if self._journal.size > MOST_JOURNAL:
-                self._settle()
+                self._replay() if self.trouble else self._settle()
 
     def save(self, state: SessionState) -> None:
         """Put down everything else."""
@@ -113,7 +122,9 @@ class SessionFolder:
 
     def new_model(self) -> str:
         """A name for the file of a model, for `ModelState.file`; the file itself comes with `add_model`."""
-        return f"{uuid4().hex[:12]}.safetensors"
+        name = f"{uuid4().hex[:12]}.safetensors"
+        self._models.add(name)
+        return name
 
     def add_model(self, file: str, save: Callable[[Path], object]) -> None:
         """Let a model be written; `save` writes a file that is whole or not there."""
@@ -123,16 +134,36 @@ class SessionFolder:
         """Where a model lies."""
         return self.path / MODELS / file
 
-    def close(self) -> None:
-        """Let another window open it; models that it no longer has go, and all of one that nothing was done in."""
+    def close(self, clean: bool = True) -> None:
+        """Let another window open it.
+
+        Parameters
+        ----------
+        clean
+            Whether all that was done is on the disk: then models that the session has forgotten go, and so does a
+            session made here in which nothing was done. Nothing goes that was not made by sessions.
+        """
         with self._busy:
-            kept = {model.file for model in self.state.models}
-            for file in (self.path / MODELS).glob("*.safetensors"):
-                if file.name not in kept:
-                    file.unlink(missing_ok=True)
-            self._held.close()
-            if not self.state.has_content:
-                shutil.rmtree(self.path, ignore_errors=True)
+            try:
+                if clean:
+                    for name in self._models - {model.file for model in self.state.models}:
+                        self.model_path(name).unlink(missing_ok=True)
+                    if self._made and not self.state.has_content:
+                        self._remove()
+            except OSError:  # a file that is in use (Windows): it stays
+                log.debug("Something of %s could not be removed.", self.path, exc_info=True)
+            finally:
+                self._held.close()
+        if clean and self._made and not self.state.has_content:
+            with suppress(OSError):
+                self.path.rmdir()
+
+    def _remove(self) -> None:
+        """Remove what sessions make; whatever else lies there stays."""
+        for file in (self.path / STATE, self.path / JOURNAL, *(self.path / SHEETS).glob("*.npy")):
+            file.unlink(missing_ok=True)
+        for folder in (SHEETS, MODELS):
+            (self.path / folder).rmdir()
 
     def _sheet_path(self, name: str) -> Path:
         return self.path / SHEETS / f"{name}.npy"
@@ -143,24 +174,44 @@ class SessionFolder:
         return self._sheets[name]
 
     def _apply(self, batch: Sequence[Rows]) -> None:
+        """Write rows to their sheets; those that cannot be written stay in the journal."""
         for rows in batch:
-            sheet = self._sheet(rows.sheet)
-            if not sheet.fits(rows):
-                raise AnnotrainError(f"The annotation {sheet.path} has another size than what was painted.")
-            sheet.write(rows)
+            try:
+                sheet = self._sheet(rows.sheet)
+                if not sheet.fits(rows):
+                    raise AnnotrainError(f"The annotation {sheet.path} has another size than what was painted.")
+                sheet.write(rows)
+            except OSError as error:
+                self.trouble = f"{self.path} cannot be written ({error.strerror}): make room on the disk."
+            except AnnotrainError as error:
+                self.trouble = str(error)
 
     def _replay(self) -> None:
-        """Bring the sheets up to date."""
+        """Bring the sheets up to date; the journal stays as long as that does not work for all of them."""
+        self.trouble = ""
         with refusing(self.path):
             for batch in self._journal.entries():
                 self._apply([rows for rows in batch if self._sheet_path(rows.sheet).exists()])
-            self._settle()
+            if not self.trouble:
+                self._settle()
 
     def _settle(self) -> None:
         """Sync the sheets; the journal is needed no longer."""
-        for sheet in self._sheets.values():
+        for sheet in list(self._sheets.values()):
             sheet.sync()
         self._journal.clear()
+
+
+def _parts(batch: Sequence[Rows]) -> Iterator[list[Rows]]:
+    """The rows in parts of about `MOST_ENTRY` bytes."""
+    part: list[Rows] = []
+    for rows in batch:
+        if part and sum(one.values.nbytes for one in part) + rows.values.nbytes > MOST_ENTRY:
+            yield part
+            part = []
+        part.append(rows)
+    if part:
+        yield part
 
 
 def is_session(path: Path) -> bool:

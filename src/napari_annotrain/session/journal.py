@@ -31,15 +31,17 @@ class Journal:
         names = [[r.sheet, list(r.plane), r.top, list(r.values.shape), r.values.dtype.str] for r in batch]
         pixels = b"".join(np.ascontiguousarray(r.values).tobytes() for r in batch)
         body = zlib.compress(json.dumps(names).encode() + b"\n" + pixels, _LEVEL)
-        with self._path.open("ab") as file:
-            end = file.tell()
-            try:
-                file.write(_HEAD.pack(len(body), zlib.crc32(body)) + body)
-                file.flush()
+        end = self.size
+        try:
+            with self._path.open("ab", buffering=0) as file:  # what a buffer held back would be written after an error
+                left = memoryview(_HEAD.pack(len(body), zlib.crc32(body)) + body)
+                while left:
+                    left = left[file.write(left) or 0 :]
                 os.fsync(file.fileno())
-            except OSError:
+        except OSError:
+            if self._path.exists():
                 os.truncate(self._path, end)  # half an entry would hide those that follow it
-                raise
+            raise
 
     def entries(self) -> Iterator[list[Rows]]:
         """All whole entries, oldest first; what follows a torn one never was."""

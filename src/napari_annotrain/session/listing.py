@@ -25,6 +25,8 @@ class Found:
     @property
     def when(self) -> str:
         """When it was changed last, such as "26 Nov, 14:32"."""
+        if not self.state.changed:
+            return "an unknown time"
         changed = datetime.fromisoformat(self.state.changed)
         return f"{changed.day} {changed:%b, %H:%M}"
 

@@ -53,6 +53,8 @@ class Sheet:
             np.lib.format.write_array_header_1_0(file, head)
             offset = file.tell()
             file.truncate(offset + prod(whole) * kind.itemsize)
+            file.flush()
+            os.fsync(file.fileno())
         return cls(path, whole, kind, offset)
 
     @classmethod

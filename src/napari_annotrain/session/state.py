@@ -1,6 +1,7 @@
 import json
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class ImageState(_Part):
         Whether its tick is set.
     sheet, annotation
         File of its annotation, and the name of the layer; empty without one.
+    sheet_axes
+        One letter for each axis of it.
     current
         Whether it is the one that this image is trained with.
     put_away
@@ -59,6 +62,7 @@ class ImageState(_Part):
     trained_on: bool = True
     sheet: str = ""
     annotation: str = ""
+    sheet_axes: str = ""
     current: bool = True
     put_away: bool = False
     regions: tuple[DrawnRegion, ...] = ()
@@ -70,6 +74,7 @@ class ModelState(_Part):
     file: str
     name: str
     score: float | None = None
+    made: datetime | None = None
 
 
 class SessionState(_Part):

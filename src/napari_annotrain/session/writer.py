@@ -1,7 +1,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from napari_annotrain.errors import AnnotrainError
@@ -14,6 +14,8 @@ log = logging.getLogger("napari_annotrain")
 MOST_WAITING = 256_000_000
 #: After a refusal (a full disk) it is tried again so soon.
 AGAIN_SECONDS = 2.0
+#: A model that so often could not be written is given up: it must not keep strokes from the disk.
+MOST_TRIES = 3
 
 
 class SessionWriter:
@@ -36,7 +38,8 @@ class SessionWriter:
         self._state: SessionState | None = None
         self._models: deque[tuple[str, Callable[[Path], object]]] = deque()
         self._change = threading.Condition()
-        self._ending = self._working = self._refused = False
+        self._ending = self._working = self._refused = self._told_of = False
+        self._tries: dict[str, int] = {}
         self._thread = threading.Thread(target=self._work, name="annotrain-saving", daemon=True)
         self._thread.start()
 
@@ -60,7 +63,7 @@ class SessionWriter:
             self._change.notify_all()
 
     def add_model(self, file: str, save: Callable[[Path], object]) -> None:
-        """Let a model be written, before any state that names its file."""
+        """Let a model be written."""
         with self._change:
             self._models.append((file, save))
             self._change.notify_all()
@@ -77,9 +80,10 @@ class SessionWriter:
             self._change.notify_all()
         self._thread.join(seconds)
         ended = not self._thread.is_alive()
+        clean = ended and not self._waits
         if ended:
-            self.folder.close()
-        return ended and not self._waits
+            self.folder.close(clean)
+        return clean
 
     @property
     def _waits(self) -> bool:
@@ -90,39 +94,68 @@ class SessionWriter:
             with self._change:
                 self._working = False
                 self._change.notify_all()
-                if self._refused and not self._ending:
-                    self._change.wait(AGAIN_SECONDS)
+                if self._refused:
+                    self._change.wait_for(lambda: self._ending, AGAIN_SECONDS)
                 self._change.wait_for(lambda: self._waits or self._ending)
-                if not self._waits or (self._ending and self._refused):
+                last = self._ending
+                if not self._waits:
                     return
                 self._working = True
-            try:
-                self._write()
-            except Exception as error:  # a thread that dies silently would lose all that follows
-                if not isinstance(error, AnnotrainError):
-                    log.error("A session could not be written.", exc_info=error)
-                again = self._refused
-                self._refused = True
-                if not again:
-                    self._told(f"{str(error).rstrip('.')}; what you do is kept in memory and written when that works.")
-            else:
-                if self._refused:
-                    self._refused = False
-                    self._told("")
+            errors = [error for step in (self._write_state, self._write_rows, self._write_models) for error in step()]
+            self._tell(errors)
+            if last and errors:  # it was tried once more
+                return
 
-    def _write(self) -> None:
-        """Models first, which the state names, then the state, which names the annotations that the rows are of."""
+    def _tell(self, errors: list[Exception]) -> None:
+        """Say why it cannot be written, once, and when it can again."""
+        for error in errors:
+            if not isinstance(error, AnnotrainError):
+                log.error("A session could not be written.", exc_info=error)
+        trouble = str(errors[0]) if errors else self.folder.trouble
+        if trouble and not self._told_of:
+            self._told(f"{trouble.rstrip('.')}; what you do is kept and written when that works.")
+        if not trouble and self._told_of:
+            self._told("")
+        self._refused, self._told_of = bool(errors), bool(trouble)
+
+    def _write_state(self) -> Iterator[Exception]:
+        """First, for it names the annotations that rows are of."""
         with self._change:
-            state, rows, models = self._state, dict(self._rows), list(self._models)
-        for model in models:
-            self.folder.add_model(*model)
-            with self._change:
-                self._models.remove(model)
-        if state is not None:
+            state = self._state
+        if state is None:
+            return
+        try:
             self.folder.save(state)
-            with self._change:
-                self._state = None if self._state is state else self._state
-        if rows:
+        except Exception as error:
+            yield error
+            return
+        with self._change:
+            self._state = None if self._state is state else self._state
+
+    def _write_rows(self) -> Iterator[Exception]:
+        with self._change:
+            rows = dict(self._rows)
+        if not rows:
+            return
+        try:
             self.folder.write(list(rows.values()))
+        except Exception as error:
+            yield error
+            return
+        with self._change:
+            self._rows = {key: now for key, now in self._rows.items() if now is not rows.get(key)}
+
+    def _write_models(self) -> Iterator[Exception]:
+        """Last; a session whose model is missing opens without it."""
+        with self._change:
+            models = list(self._models)
+        for file, save in models:
+            try:
+                self.folder.add_model(file, save)
+            except Exception as error:
+                self._tries[file] = self._tries.get(file, 0) + 1
+                yield error
+                if self._tries[file] < MOST_TRIES:
+                    continue
             with self._change:
-                self._rows = {key: now for key, now in self._rows.items() if now is not rows.get(key)}
+                self._models.remove((file, save))
