@@ -3,7 +3,7 @@
 import numpy as np
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_annotrain._napari.controller import controller_of
 
@@ -26,7 +26,10 @@ class Person:
         return found
 
     def click(self, name):
-        self.qtbot.mouseClick(self.find(name), Qt.MouseButton.LeftButton)
+        widget = self.find(name)
+        middle = widget.rect().center()
+        at = QPoint(8, middle.y()) if isinstance(widget, QCheckBox) else middle  # beside its words nothing happens
+        self.qtbot.mouseClick(widget, Qt.MouseButton.LeftButton, pos=at)
 
     def wait(self, condition, timeout=30_000):
         self.qtbot.waitUntil(condition, timeout=timeout)
