@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
 
-from napari_annotrain._napari.keys import label_key
+from napari_annotrain._napari.keys import all_keys, in_words, label_key
 from napari_annotrain._qt.annotate import ClassRow
 from napari_annotrain._qt.layout import allow
 from napari_annotrain._qt.palette import BACKGROUND, Theme, class_colour
@@ -57,6 +57,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (panel.session.open_clicked, controller.keeping.choose),
         (panel.session.export_clicked, controller.keeping.export),
         (panel.session.bring_back_clicked, controller.keeping.bring_back),
+        (panel.first_steps.closed, controller.beginning.close),
         (image.image_changed, controller.choose_image),
         (image.axes_edited, controller.set_axes),
         (image.training_ticked, controller.tick),
@@ -105,6 +106,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (panel.measure.save_rois_clicked, controller.measure.save_rois),
     ):
         signal.connect(guarded(command))
+    panel.keys_window.set_keys(all_keys())
 
 
 def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
@@ -125,6 +127,7 @@ def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
     _show_buttons(controller, panel, facts)
     _show_summaries(controller, panel, facts)
     controller.measure.show()
+    controller.beginning.show(facts)
 
 
 def _show_image(controller: "Controller", panel: Panel) -> None:
@@ -178,7 +181,7 @@ def class_rows(controller: "Controller", facts: Facts) -> list[ClassRow]:
 
 def key_words(value: int) -> str:
     """The key of a row, as people write it."""
-    return label_key(value).replace("-", "+")
+    return in_words(label_key(value))
 
 
 def pixels(n: int) -> str:
