@@ -17,7 +17,7 @@ from states import STATES
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 PAGE = FOLDER.with_suffix(".md")
 #: Colours of a picture: enough for a window, and the files stay small.
-COLOURS = 96
+COLOURS = 128
 HEAD = """# Screenshots
 
 <!-- written by scripts/screenshots.py -->

@@ -10,6 +10,7 @@ from desk import WHERE, Desk
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_annotrain.data.strokes import strokes
 from napari_annotrain.data.synthetic import cells
 
 STATES: dict[str, "State"] = {}
@@ -62,6 +63,20 @@ def ready() -> Desk:
     return desk
 
 
+def well_annotated() -> Desk:
+    """So many strokes that some are kept for validation."""
+    desk = ready()
+    _, truth = cells()
+    layer = desk.controller.annotation
+    for seed in range(1, 6):
+        more = strokes(truth, seed=seed)
+        at = np.nonzero((more > 0) & (layer.data == 0))
+        for value in (1, 2):
+            layer.data_setitem(tuple(a[more[at] == value] for a in at), value)
+    desk.pause()
+    return desk
+
+
 @state("training-begins", "Training, the first seconds", "You can go on painting.")
 def training_begins() -> Desk:
     desk = ready()
@@ -72,9 +87,9 @@ def training_begins() -> Desk:
 
 @state("training-goes-on", "Training, later", "The curve falls; the labels of what is in view get better.")
 def training_goes_on() -> Desk:
-    desk = ready()
+    desk = well_annotated()
     desk.train_for(None)
-    desk.wait(lambda: "score" in desk.panel.folds["Train"].summary() and "prediction" in str(desk.viewer.layers))
+    desk.wait(lambda: "score" in desk.panel.folds["Train"].summary() and "cells prediction" in desk.viewer.layers)
     return desk
 
 
@@ -88,7 +103,7 @@ def stopped() -> Desk:
 
 @state("finished", "Finished", "The model predicts what is in view.")
 def finished() -> Desk:
-    desk = ready()
+    desk = well_annotated()
     desk.train_for(60)
     desk.idle()
     return desk
@@ -97,7 +112,6 @@ def finished() -> Desk:
 @state("failed", "An image that cannot be used", "One sentence says why, and what to do.")
 def failed() -> Desk:
     desk = Desk()
-    desk.sample()
     desk.array(np.full((256, 256), np.nan, np.float32), "broken camera", contrast_limits=(0, 1))
     desk.press("new_annotation_button")
     desk.paint(2, [(100, 100), (100, 150)])
@@ -107,26 +121,28 @@ def failed() -> Desk:
     return desk
 
 
-@state("predicting-view", "Predicting what is in view", "Tile by tile, from the middle on.")
+@state("predicting-view", "Predicting what is in view", "Tile by tile; *Cancel* keeps what is done.")
 def predicting_view() -> Desk:
     desk = Desk()
     made, _ = cells(seed=3)
     desk.array(np.tile(made, (6, 6)), "slide", **WHERE)
     desk.have_model("classes")
+    desk.open_steps("Image", "Annotate", "Predict")
     desk.press("predict_view_button")
     desk.wait(lambda: desk.find("progress_bar").value() > 0.2 * desk.find("progress_bar").maximum())
     return desk
 
 
-@state("half-a-stack", "Predicting a stack", "A veil lies where nothing is predicted yet.")
+@state("half-a-stack", "Predicting a stack", "Plane by plane, the shown one first; a veil lies where nothing is predicted yet.")
 def half_a_stack() -> Desk:
     desk = Desk()
     made = np.stack([np.tile(cells(seed=seed)[0], (3, 3)) for seed in range(6)])
     desk.array(made, "stack", scale=(2, 0.65, 0.65), units=("um",) * 3, axis_labels=("z", "y", "x"))
     desk.viewer.dims.set_current_step(0, 3)
-    desk.have_model("cells")
+    desk.have_model("classes")
+    desk.open_steps("Image", "Annotate", "Predict")
     desk.press("predict_stack_button")
-    desk.wait(lambda: desk.find("progress_bar").value() > 0.4 * desk.find("progress_bar").maximum())
+    desk.wait(lambda: desk.find("progress_bar").value() > 0.1 * desk.find("progress_bar").maximum())
     return desk
 
 
@@ -151,6 +167,7 @@ def cells_wanted() -> Desk:
 def accepted() -> Desk:
     desk = cells_wanted()
     desk.press("accept_view_button")
+    desk.wait(lambda: " 0 px" not in desk.panel.folds["Annotate"].summary())
     return desk
 
 

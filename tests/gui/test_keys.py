@@ -1,5 +1,7 @@
 """The keys: in napari's Preferences, in the panel, and at work; none of them is one of napari's own."""
 
+from pathlib import Path
+
 import napari
 import numpy as np
 import pytest
@@ -33,6 +35,11 @@ def test_none_is_one_of_naparis_own():
     assert len(theirs) > 20
     plane = {KeyBinding.from_str("O")}  # of an image shown as a plane in 3-D, where that layer's own key comes first
     assert ours & theirs <= plane
+
+
+def test_the_documentation_has_them_all():
+    page = (Path(__file__).parents[2] / "docs" / "first-steps.md").read_text(encoding="utf-8")
+    assert [row for row in all_keys() if f"| `{row[0]}` | {row[1]} |" not in page] == []
 
 
 def test_preferences_offer_them(lab):

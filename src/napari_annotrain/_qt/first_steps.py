@@ -38,7 +38,7 @@ class FirstStepsCard(QFrame):
             tick, words = QLabel(), QLabel(text)
             words.setWordWrap(True)
             words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-            tick.setFixedWidth(2 * tick.fontMetrics().averageCharWidth())
+            tick.setMinimumWidth(tick.fontMetrics().horizontalAdvance("✓") + 4)
             grid.addWidget(tick, row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(words, row, 1, 1, 2)
             self._ticks.append(tick)

@@ -61,6 +61,7 @@ class Panel(QWidget):
         column.setSpacing(0)
         column.addWidget(self.session)
         column.addWidget(self.first_steps)
+        column.addSpacing(4)
         for fold in self.folds.values():
             column.addWidget(fold)
         column.addStretch(1)
