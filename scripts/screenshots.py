@@ -11,13 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from states import STATES
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 PAGE = FOLDER.with_suffix(".md")
-#: Colours of a picture: enough for a window, and the files stay small.
-COLOURS = 128
+#: Colours of a picture, the commonest ones and others: enough for a window, and the files stay small.
+FLAT_COLOURS, SHARED_COLOURS = 48, 80
 HEAD = """# Screenshots
 
 <!-- written by scripts/screenshots.py -->
@@ -50,11 +51,26 @@ def take(name: str) -> None:
         raw = Path(folder, "raw.png")
         desk.picture().save(str(raw))
         with Image.open(raw) as picture:
-            small = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            small = with_few_colours(picture.convert("RGB"))
         small.save(FOLDER / f"{name}.png", optimize=True)
     desk.close()
     size = (FOLDER / f"{name}.png").stat().st_size
     print(f"{name}.png, {size / 1000:,.0f} kB", flush=True)
+
+
+def with_few_colours(picture: Image.Image) -> Image.Image:
+    """Keep the colours of the window as they are, and let those of the cells share what is left of a palette."""
+    pixels = np.asarray(picture).reshape(-1, 3)
+    colours, of, counts = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
+    flat = np.argsort(counts)[::-1][:FLAT_COLOURS]
+    palette = [colours[flat]]
+    others = pixels[~np.isin(of.ravel(), flat)]
+    if len(others):
+        shared = Image.fromarray(others[None]).quantize(SHARED_COLOURS, Image.Quantize.MAXCOVERAGE)
+        palette.append(np.asarray(shared.getpalette(), np.uint8).reshape(-1, 3)[:SHARED_COLOURS])
+    holder = Image.new("P", (1, 1))
+    holder.putpalette(np.concatenate(palette).tobytes())
+    return picture.quantize(palette=holder, dither=Image.Dither.NONE)
 
 
 def page() -> str:

@@ -133,7 +133,11 @@ def predicting_view() -> Desk:
     return desk
 
 
-@state("half-a-stack", "Predicting a stack", "Plane by plane, the shown one first; a veil lies where nothing is predicted yet.")
+@state(
+    "half-a-stack",
+    "Predicting a stack",
+    "Plane by plane; a veil lies where nothing is predicted yet.",
+)
 def half_a_stack() -> Desk:
     desk = Desk()
     made = np.stack([np.tile(cells(seed=seed)[0], (3, 3)) for seed in range(6)])
@@ -234,7 +238,7 @@ def augmentation() -> Desk:
     desk.press("augmentation_preview_button")
     desk.wait(lambda: not desk.controller.augment.busy and desk.controller.augment.window.grid.n_pictures > 0)
     left = desk.viewer.window._qt_window.frameGeometry().topLeft()
-    desk.controller.augment.window.move(left.x() + 250, left.y() + 120)
+    desk.controller.augment.window.move(left.x() + 361, left.y() + 130)
     desk.pause(0.4)
     return desk
 
@@ -290,7 +294,7 @@ def large() -> Desk:
     plane = da.tile(da.from_array(made, chunks=made.shape), (8, 8))
     stack = da.stack([plane] * 40)
     where = {"scale": (2, 0.65, 0.65), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}
-    desk.array(stack, "brain section", contrast_limits=(float(made.min()), float(made.max())), **where)
+    desk.array(stack, "large stack", contrast_limits=(float(made.min()), float(made.max())), **where)
     desk.viewer.dims.set_current_step(0, 20)
     desk.viewer.scene.camera.zoom *= 6
     desk.have_model("cells")
@@ -305,7 +309,8 @@ def several() -> Desk:
     first = desk.controller.image
     width_um = first.data.shape[1] * first.scale[1]
     for k, name in enumerate(("treated", "washed out"), 1):
-        desk.image(seed=k, name=name, translate=(0, 1.04 * k * width_um))
+        layer = desk.image(seed=k, name=name, translate=(0, 1.04 * k * width_um))
+        desk.find("image_combo").choose(layer)
         desk.press("new_annotation_button")
         desk.paint(2, [(250, 240), (262, 262)])
         desk.paint(1, [(60, 20), (60, 90)])
@@ -316,7 +321,7 @@ def several() -> Desk:
 def in_3d() -> Desk:
     desk = Desk()
     desk.sample("cells_stack")
-    desk.have_predicted("cells")
+    desk.have_predicted("classes")
     desk.viewer.dims.ndisplay = 3
     desk.viewer.layers["cell stack annotation"].visible = False
     desk.viewer.scene.camera.angles = (10, -30, 60)
@@ -329,9 +334,9 @@ def in_3d() -> Desk:
 def single_steps() -> Desk:
     desk = ready()
     window = desk.viewer.window
-    docks = [window.add_plugin_dock_widget("napari-annotrain", title)[0] for title in ("Train", "Predict")]
+    dock, _ = window.add_plugin_dock_widget("napari-annotrain", "Train")
     desk.open_steps("Image", "Annotate")
-    window._qt_window.resizeDocks([desk.dock, *docks], [420, 260, 180], Qt.Orientation.Vertical)
+    window._qt_window.resizeDocks([desk.dock, dock], [400, 400], Qt.Orientation.Vertical)
     desk.pause()
     return desk
 

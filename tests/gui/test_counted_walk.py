@@ -1,4 +1,4 @@
-"""From an open image of real nuclei to a segmentation one trusts: every click and key besides the strokes is counted."""
+"""From an open image of real nuclei to a segmentation one trusts: clicks and keys besides the strokes are counted."""
 
 import re
 from pathlib import Path

@@ -21,7 +21,12 @@ def cut_off(panel):
     scrolled = panel.findChild(QScrollArea).viewport()
     for widget in panel.findChildren((QLabel, QPushButton, QCheckBox, QToolButton)):
         text = widget.text()
-        if not text or not widget.isVisible() or isinstance(widget, ElidedLabel) or widget.window() is not panel.window():
+        if (
+            not text
+            or not widget.isVisible()
+            or isinstance(widget, ElidedLabel)
+            or widget.window() is not panel.window()
+        ):
             continue
         if isinstance(widget, QLabel) and widget.wordWrap():
             margins = widget.contentsMargins()
@@ -128,4 +133,3 @@ def test_nothing_is_cut_off_on_a_scaled_screen(scale):
         check=False,
     )
     assert ran.stdout.strip() == "[]", ran.stdout + ran.stderr
-

@@ -71,7 +71,7 @@ class Panel(QWidget):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inner)
         whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setContentsMargins(0, 5, 0, 0)  # the dock's title lies over the uppermost pixels
         whole.setSpacing(0)
         whole.addWidget(scroll, 1)
         self._foot.layout().addWidget(self.keys_button, 0, Qt.AlignmentFlag.AlignBottom)
