@@ -26,7 +26,7 @@ from napari_annotrain.data.synthetic import cells
 from napari_annotrain.session import Trained
 
 #: Of the window and of the panel, in logical pixels.
-SIZE, PANEL_WIDTH = (1240, 860), 380
+SIZE, PANEL_WIDTH = (1160, 820), 360
 #: Longest wait for anything.
 PATIENCE_SECONDS = 180
 WHERE = {"scale": (PIXEL_UM, PIXEL_UM), "units": ("um", "um"), "axis_labels": ("y", "x")}
@@ -181,6 +181,8 @@ class Desk:
         """The window, with whatever lies over it."""
         window = self.viewer.window._qt_window
         frame = window.frameGeometry()
+        if not window.screen().geometry().contains(frame):
+            return window.grab()
         return window.screen().grabWindow(0, frame.x(), frame.y(), frame.width(), frame.height())
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from states import STATES
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 PAGE = FOLDER.with_suffix(".md")
 #: Colours of a picture, the commonest ones and others: enough for a window, and the files stay small.
-FLAT_COLOURS, SHARED_COLOURS = 48, 80
+FLAT_COLOURS, SHARED_COLOURS = 40, 60
 HEAD = """# Screenshots
 
 <!-- written by scripts/screenshots.py -->

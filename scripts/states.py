@@ -51,8 +51,8 @@ def no_annotation() -> Desk:
 def one_class() -> Desk:
     desk = no_annotation()
     desk.press("new_annotation_button")
-    desk.paint(2, [(250, 240), (262, 262)])
-    desk.paint(2, [(130, 300), (140, 310)])
+    for y, x in ((350, 468), (198, 128), (437, 219)):
+        desk.paint(2, [(y, x - 6), (y, x + 6)])
     return desk
 
 
@@ -90,6 +90,7 @@ def training_goes_on() -> Desk:
     desk = well_annotated()
     desk.train_for(None)
     desk.wait(lambda: "score" in desk.panel.folds["Train"].summary() and "cells prediction" in desk.viewer.layers)
+    desk.open_steps("Annotate", "Train")
     return desk
 
 
@@ -106,6 +107,7 @@ def finished() -> Desk:
     desk = well_annotated()
     desk.train_for(60)
     desk.idle()
+    desk.open_steps("Annotate", "Train")
     return desk
 
 
@@ -238,7 +240,7 @@ def augmentation() -> Desk:
     desk.press("augmentation_preview_button")
     desk.wait(lambda: not desk.controller.augment.busy and desk.controller.augment.window.grid.n_pictures > 0)
     left = desk.viewer.window._qt_window.frameGeometry().topLeft()
-    desk.controller.augment.window.move(left.x() + 361, left.y() + 130)
+    desk.controller.augment.window.move(left.x() + 340, left.y() + 110)
     desk.pause(0.4)
     return desk
 
@@ -360,6 +362,6 @@ def narrow() -> Desk:
 
 @state("twice-as-large", "At 200 %", "On a screen with small pixels.", scale=2)
 def twice_as_large() -> Desk:
-    desk = Desk((790, 490), 330)
+    desk = Desk((900, 600), 340)
     desk.sample()
     return desk

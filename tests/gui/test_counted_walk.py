@@ -34,16 +34,14 @@ class Counter(QObject):
 
     def eventFilter(self, watched, event):
         kind = event.type()
-        if kind in (QEvent.Type.MouseButtonPress, QEvent.Type.KeyPress) and watched.isWidgetType():
-            one = (kind, event.timestamp())
-            if one not in self._seen:  # else on its way up to a parent
-                self._seen.add(one)
-                if kind == QEvent.Type.KeyPress:
-                    self.keys += event.key() not in MODIFIERS
-                elif watched is self.canvas:
-                    self.strokes += 1
-                else:
-                    self.clicks += 1
+        if kind == QEvent.Type.KeyPress and watched in (self.canvas, QApplication.focusWidget()):
+            self.keys += event.key() not in MODIFIERS
+        elif kind == QEvent.Type.MouseButtonPress and watched.isWidgetType() and event.timestamp() not in self._seen:
+            self._seen.add(event.timestamp())  # it comes again on its way up to the parents
+            if watched is self.canvas:
+                self.strokes += 1
+            else:
+                self.clicks += 1
         return False
 
 
@@ -55,7 +53,8 @@ def lab(person, real_data):
     made.truth = tifffile.imread(folder / "labels" / FIELD)
     image = tifffile.imread(folder / "images" / FIELD)
     made.viewer.add_image(image, name="field")
-    made.open_panel()
+    made.open_panel(wait=False)
+    made.wait(lambda: made.controller.loaded, timeout=120_000)
     made.qtbot.wait(100)  # the canvas takes its size
     made.viewer.fit_to_view()
     spec = made.controller.session.train  # so that the test is short

@@ -118,7 +118,8 @@ def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
     panel.annotate.tools.set_cells(facts.target == "cells")
     if controller.annotation is not None:
         panel.annotate.select_value(controller.annotation.selected_label)
-    tip = what_next(facts) if controller.session.status else ""  # else the status line says it
+    session = controller.session
+    tip = what_next(facts) if session.status and session.activity != "training" else ""  # else the status line says it
     panel.annotate.tip_label.setText(tip)
     panel.annotate.tip_label.setVisible(bool(tip))
     no_image = "" if facts.image else "Open an image first."
@@ -152,7 +153,7 @@ def size_in_words(stack: Stack) -> str:
     if stack.n_channels > 1:
         words += f" · {stack.n_channels} channels"
     if "X" in stack.pixel_um:
-        words += f" · {stack.pixel_um['X']:.3g} µm"
+        words += f" · {stack.pixel_um['X']:.3g}\N{NO-BREAK SPACE}µm"
     return words
 
 

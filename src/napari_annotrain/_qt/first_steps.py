@@ -5,8 +5,8 @@ from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QToolButton
 
 #: What somebody does who has never trained a network.
 STEPS = (
-    "Paint over a few cells (+ New layer, then draw)",
-    "Paint some background beside them (Alt+1)",
+    "Paint over a few cells (+ New layer)",
+    "Paint some background (Alt+1)",
     "Press Train",
 )
 
