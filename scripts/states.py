@@ -63,6 +63,16 @@ def ready() -> Desk:
     return desk
 
 
+@state("keys", "The keys", "*Keys* at the foot of the panel; the window stays open while you work.")
+def keys() -> Desk:
+    desk = ready()
+    desk.press("keys_button")
+    left = desk.viewer.window._qt_window.frameGeometry().topLeft()
+    desk.panel.keys_window.move(left.x() + 345, left.y() + 60)
+    desk.pause(0.4)
+    return desk
+
+
 def well_annotated() -> Desk:
     """So many strokes that some are kept for validation."""
     desk = ready()

@@ -59,6 +59,7 @@ def test_a_key_that_the_user_chose_is_kept(lab, monkeypatch):
     action_manager.bind_shortcut(action, "Ctrl-Alt-J")
     bind_keys(lab.controller.roster.viewer, lab.controller)
     assert [str(key) for key in action_manager._shortcuts[action]] == ["Ctrl-Alt-J"]
+    assert ("Ctrl+Alt+J", "Measure") in all_keys()
     action_manager.unbind_shortcut(action)
     action_manager.bind_shortcut(action, "Shift-M")
 
@@ -116,6 +117,8 @@ def test_the_panel_shows_them_and_tooltips_name_them(lab):
     assert {text for row in all_keys() for text in row} <= shown
     lab.qtbot.keyClick(window, Qt.Key.Key_Escape)
     assert not window.isVisible()
+    assert "(key Q)" in lab.panel.train.stop_button.property("tip")
+    assert "(key Q)" in lab.panel.predict.cancel_button.property("tip")
     for key in KEYS:
         if key.name != "stop":
             assert f"(key {key.key.replace('-', '+')})" in key.button(lab.panel).property("tip"), key.name

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Napari's own key for the next label, which does not know that 1 is background.
 NEXT_CELL_KEY = "M"
+#: What the names of actions begin with.
+ACTION = "napari-annotrain:"
 #: Values that have a key.
 VALUES = range(1, 10)
 
@@ -37,7 +39,7 @@ KEYS: tuple[Key, ...] = (
     Key("Shift-N", "New layer to paint on", "new_layer", lambda p: p.annotate.new_annotation_button),
     Key("R", "Draw a complete region", "region", lambda p: p.annotate.complete_region_button),
     Key("T", "Train", "train", lambda p: p.train.train_button),
-    Key("Q", "Stop training, or cancel predicting", "stop", lambda p: _going_on(p)),
+    Key("Q", "Stop training, or cancel what else goes on", "stop", lambda p: _going_on(p)),
     Key("W", "Predict what I see", "predict_view", lambda p: p.predict.buttons[VIEW]),
     Key("Shift-W", "Predict the whole stack", "predict_stack", lambda p: p.predict.buttons[STACK]),
     Key("A", "Accept the prediction in view", "accept", lambda p: p.annotate.accept_view_button),
@@ -70,7 +72,7 @@ def label_key(value: int) -> str:
 
 def all_keys() -> list[tuple[str, str]]:
     """Every key and what it does, as people write it; for the panel and the documentation."""
-    own = [(in_words(key.key), key.words) for key in KEYS]
+    own = [(" or ".join(in_words(str(one)) for one in _chosen(key)) or "none", key.words) for key in KEYS]
     return [*own, ("Alt+1 to Alt+9", "Paint with this value: 1 is background, 2 the first class"), *OTHERS]
 
 
@@ -110,7 +112,7 @@ def _register(name: str, key: str, words: str, command: Callable[["Controller"],
         if controller is not None and controller.panel is not None:
             controller.guarded(command)(controller)
 
-    action = f"napari-annotrain:{name}"
+    action = ACTION + name
     action_manager.register_action(action, run, f"Annotrain: {words}", Viewer)
     if action not in get_settings().shortcuts.shortcuts:  # else the user chose another one
         action_manager.bind_shortcut(action, key)
@@ -131,13 +133,23 @@ def _select(value: int, controller: "Controller") -> None:
     controller.paint.select_value(value)
 
 
+def _chosen(key: Key) -> list[Any]:
+    """The keys that the user gave to an action, or the one it came with."""
+    return list(get_settings().shortcuts.shortcuts.get(ACTION + key.name, [key.key]))
+
+
+def _ending(panel: Panel) -> list[QAbstractButton]:
+    return [panel.train.stop_button, panel.predict.cancel_button, panel.measure.cancel_button]
+
+
 def _going_on(panel: Panel) -> QAbstractButton:
-    return panel.train.stop_button if panel.train.stop_button.isEnabled() else panel.predict.cancel_button
+    return next((button for button in _ending(panel) if button.isEnabled()), panel.train.stop_button)
 
 
 def _tell(key: Key, panel: Panel) -> None:
-    """Let the tooltip of a button name its key."""
-    button = key.button(panel)
-    tip = str(button.property("tip"))
-    if "(key " not in tip:
-        button.setProperty("tip", f"{tip} (key {in_words(key.key)})")
+    """Let the tooltips of the buttons name their key."""
+    chosen = _chosen(key) or ["none"]
+    for button in _ending(panel) if key.name == "stop" else [key.button(panel)]:
+        tip = str(button.property("tip"))
+        if "(key " not in tip:
+            button.setProperty("tip", f"{tip} (key {in_words(str(chosen[0]))})")
