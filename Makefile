@@ -22,7 +22,9 @@ alone := training decoding joining batches forest startup latency live rounds wi
 # Quality on real images, in the order in which most is learnt soonest; hours, kept row by row in .benchmarks/.
 qualities := quality pictures few_shot annotator membranes scratch
 
-.PHONY: help demo test check lint bench quality docs screenshots nightly clean libraries
+on_pyside := $(patsubst %,tests/gui/test_%.py,panel first_steps loop keeping)
+
+.PHONY: help demo test check lint bench quality docs screenshots pyside nightly clean libraries
 
 help: ## say what there is to make
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1 /' | while read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
@@ -56,10 +58,11 @@ docs: .venv/.ready ## the documentation as a website, in site/
 	$(bin)/python scripts/settings_page.py
 	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict --quiet
 
-ifneq ($(wildcard scripts/screenshots.py),)
-screenshots: libraries
+screenshots: libraries ## pictures of the window in every state, into docs/screenshots (some minutes)
 	$(screen) $(bin)/python scripts/screenshots.py
-endif
+
+pyside: libraries .venv-pyside/.ready ## the main tests of the window on PySide6 instead of PyQt6
+	$(screen) env QT_API=pyside6 .venv-pyside/bin/python -m pytest -o qt_api=pyside6 $(on_pyside)
 
 clean: ## remove what the other targets made, .venv excepted
 	rm -rf demo-output site dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -76,3 +79,6 @@ libraries: .venv/.ready
 
 .venv-metrics/.ready: pyproject.toml constraints-dev.txt
 	@scripts/set_up.sh metrics
+
+.venv-pyside/.ready: pyproject.toml constraints-dev.txt
+	@scripts/set_up.sh pyside

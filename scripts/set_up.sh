@@ -3,6 +3,7 @@
 #   scripts/set_up.sh environment   .venv with the package and its development tools
 #   scripts/set_up.sh peers         .venv-peers with the package and the tools that benchmarks compare it with
 #   scripts/set_up.sh metrics       .venv-metrics with the tools whose scores a test compares with ours
+#   scripts/set_up.sh pyside        .venv-pyside with the package and its tests, for the other Qt binding
 #   scripts/set_up.sh libraries     what Qt and OpenGL need from the system; a virtual screen where there is no screen
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -61,6 +62,8 @@ peers() { make_environment .venv-peers peers -e .; }
 
 metrics() { make_environment .venv-metrics metrics; }
 
+pyside() { make_environment .venv-pyside test -e . PySide6-Essentials; }
+
 # One line for each thing that is missing: "Debian-package what".
 missing() {
   .venv/bin/python - <<'PYTHON'
@@ -108,6 +111,6 @@ libraries() {
 }
 
 case "${1:-}" in
-environment | peers | metrics | libraries) "$1" ;;
-*) fail "usage: $0 environment | peers | metrics | libraries" ;;
+environment | peers | metrics | pyside | libraries) "$1" ;;
+*) fail "usage: $0 environment | peers | metrics | pyside | libraries" ;;
 esac

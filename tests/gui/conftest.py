@@ -36,6 +36,7 @@ def sessions(tmp_path_factory, monkeypatch):
     """Where sessions of this test go by themselves."""
     place = tmp_path_factory.mktemp("sessions")
     monkeypatch.setenv("ANNOTRAIN_SESSIONS", str(place))
+    monkeypatch.setenv("ANNOTRAIN_SETTINGS", str(place.parent / f"{place.name}-settings"))
     return place
 
 

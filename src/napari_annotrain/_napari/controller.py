@@ -14,6 +14,7 @@ from napari_annotrain._napari.class_flow import ClassFlow
 from napari_annotrain._napari.corrections_flow import CorrectionsFlow
 from napari_annotrain._napari.doubt_flow import DoubtFlow
 from napari_annotrain._napari.edit_flow import EditFlow
+from napari_annotrain._napari.first_steps_flow import FirstStepsFlow
 from napari_annotrain._napari.keep_flow import KeepFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
 from napari_annotrain._napari.live import ViewWatch
@@ -83,6 +84,7 @@ class Controller:
         self.measure = MeasureFlow(self)
         self.changes = ChangesFlow(self)
         self.augment = AugmentFlow(self)
+        self.beginning = FirstStepsFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None
         self._loading: Job | None = None
@@ -101,6 +103,7 @@ class Controller:
             emitter.connect(self.refresh_layers)
         viewer.events.theme.connect(self._themed)
         self.watch = ViewWatch(viewer, self.guarded(self.predict.look))
+        self.beginning.attach()
         self.borders.attach()
         self.measure.attach()
         present.connect(self, panel)

@@ -38,7 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.headless:
         # nobody's settings and window places are read or changed
-        os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(), "settings.yaml")))
+        own = Path(tempfile.mkdtemp())
+        os.environ.setdefault("NAPARI_CONFIG", str(own / "settings.yaml"))
+        os.environ.setdefault("ANNOTRAIN_SETTINGS", str(own))
     import napari
 
     viewer = None

@@ -1,7 +1,7 @@
 from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari.colours import next_cell
-from napari_annotrain._napari.keys import ACCEPT, NEXT_CELL_KEY
+from napari_annotrain._napari.keys import NEXT_CELL_KEY, claim
 from napari_annotrain._napari.present import NEXT_CELL
 from napari_annotrain.session import what_next
 
@@ -93,5 +93,5 @@ class PaintFlow:
         self._c.roster.viewer.layers.selection.active = layer
         layer.mode = "add_rectangle"
         layer.events.data.connect(self._c.refresh)
-        layer.bind_key(ACCEPT, lambda _: self._c.guarded(self._c.accept.here)(), overwrite=True)  # napari's: select all
+        claim(layer, self._c)
         self._c.say("Draw a box; then paint every cell in it. What is left unpainted there counts as background.")

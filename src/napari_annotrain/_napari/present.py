@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
 
-from napari_annotrain._napari.keys import label_key
+from napari_annotrain._napari.keys import all_keys, in_words, label_key
 from napari_annotrain._qt.annotate import ClassRow
 from napari_annotrain._qt.layout import allow
 from napari_annotrain._qt.palette import BACKGROUND, Theme, class_colour
@@ -56,6 +56,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (panel.session.open_clicked, controller.keeping.choose),
         (panel.session.export_clicked, controller.keeping.export),
         (panel.session.bring_back_clicked, controller.keeping.bring_back),
+        (panel.first_steps.closed, controller.beginning.close),
         (image.image_changed, controller.choose_image),
         (image.axes_edited, controller.set_axes),
         (image.training_ticked, controller.tick),
@@ -104,6 +105,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (panel.measure.save_rois_clicked, controller.measure.save_rois),
     ):
         signal.connect(guarded(command))
+    panel.keys_window.set_keys(all_keys())
 
 
 def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
@@ -115,7 +117,8 @@ def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
     panel.annotate.tools.set_cells(facts.target == "cells")
     if controller.annotation is not None:
         panel.annotate.select_value(controller.annotation.selected_label)
-    tip = what_next(facts) if controller.session.status else ""  # else the status line says it
+    session = controller.session
+    tip = what_next(facts) if session.status and session.activity != "training" else ""  # else the status line says it
     panel.annotate.tip_label.setText(tip)
     panel.annotate.tip_label.setVisible(bool(tip))
     no_image = "" if facts.image else "Open an image first."
@@ -124,6 +127,7 @@ def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
     _show_buttons(controller, panel, facts)
     _show_summaries(controller, panel, facts)
     controller.measure.show()
+    controller.beginning.show(facts)
 
 
 def _show_image(controller: "Controller", panel: Panel) -> None:
@@ -148,7 +152,7 @@ def size_in_words(stack: Stack) -> str:
     if stack.n_channels > 1:
         words += f" · {stack.n_channels} channels"
     if "X" in stack.pixel_um:
-        words += f" · {stack.pixel_um['X']:.3g} µm"
+        words += f" · {stack.pixel_um['X']:.3g}\N{NO-BREAK SPACE}µm"
     return words
 
 
@@ -177,7 +181,7 @@ def class_rows(controller: "Controller", facts: Facts) -> list[ClassRow]:
 
 def key_words(value: int) -> str:
     """The key of a row, as people write it."""
-    return label_key(value).replace("-", "+")
+    return in_words(label_key(value))
 
 
 def pixels(n: int) -> str:

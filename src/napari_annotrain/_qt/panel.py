@@ -1,11 +1,14 @@
 from typing import Any
 
 from qtpy.QtCore import QEvent, QSize, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_annotrain._qt.annotate import AnnotateStep
+from napari_annotrain._qt.first_steps import FirstStepsCard
 from napari_annotrain._qt.fold import Fold, WheelGuard
 from napari_annotrain._qt.image import ImageStep
+from napari_annotrain._qt.keys import KeysWindow
+from napari_annotrain._qt.layout import button
 from napari_annotrain._qt.measure import MeasureStep
 from napari_annotrain._qt.models import ModelsStep
 from napari_annotrain._qt.palette import Theme, style
@@ -31,6 +34,7 @@ class Panel(QWidget):
         super().__init__(parent)
         self.setObjectName("annotrain_panel")
         self.session = SessionRow()
+        self.first_steps = FirstStepsCard()
         self.image = ImageStep()
         self.annotate = AnnotateStep()
         self.train = TrainStep()
@@ -43,6 +47,9 @@ class Panel(QWidget):
         for title in ("Models", "Measure"):
             self.folds[title].set_open(False)
         self.status_label, self._foot = status_line()
+        self.keys_button = button("keys_button", "Keys", "Shows the keys for all of this.")
+        self.keys_window = KeysWindow(self)
+        self.keys_button.clicked.connect(lambda: self.keys_window.setVisible(not self.keys_window.isVisible()))
         self._build()
         self._guard = WheelGuard(self)
         for combo in self.findChildren(QComboBox):
@@ -56,6 +63,8 @@ class Panel(QWidget):
         column.setContentsMargins(3, 0, 3, 0)
         column.setSpacing(0)
         column.addWidget(self.session)
+        column.addWidget(self.first_steps)
+        column.addSpacing(4)
         for fold in self.folds.values():
             column.addWidget(fold)
         column.addStretch(1)
@@ -65,9 +74,10 @@ class Panel(QWidget):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inner)
         whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setContentsMargins(0, 5, 0, 0)  # the dock's title lies over the uppermost pixels
         whole.setSpacing(0)
         whole.addWidget(scroll, 1)
+        self._foot.layout().addWidget(self.keys_button, 0, Qt.AlignmentFlag.AlignBottom)
         whole.addWidget(self._foot)
         self.setMinimumWidth(260)
 
@@ -122,7 +132,7 @@ def status_line() -> tuple[QLabel, QFrame]:
     label.setMinimumHeight(3 * label.fontMetrics().lineSpacing() + 2)
     frame = QFrame()
     frame.setObjectName("status_frame")
-    column = QVBoxLayout(frame)
-    column.setContentsMargins(8, 6, 8, 6)
-    column.addWidget(label)
+    row = QHBoxLayout(frame)
+    row.setContentsMargins(8, 6, 8, 6)
+    row.addWidget(label, 1)
     return label, frame
