@@ -1,14 +1,8 @@
 """One viewer's work: in memory while a window is open (`live`), and on the disk, so that nothing is lost (`folder`)."""
 
-from napari_annotrain.session.live import (
-    LAST_MODEL,
-    MOST_MODELS,
-    NOTHING,
-    Activity,
-    Evented,
+from napari_annotrain.session.live import LAST_MODEL, MOST_MODELS, NOTHING, Activity, Evented, Session, Trained
+from napari_annotrain.session.words import (
     Facts,
-    Session,
-    Trained,
     percent,
     precision_in_words,
     shares_of,
