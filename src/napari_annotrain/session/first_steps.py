@@ -5,7 +5,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from napari_annotrain.data.places import refusing
-from napari_annotrain.session.live import Facts
+from napari_annotrain.session.words import Facts
 
 #: A folder for what the panel remembers, instead of the user's configuration.
 ELSEWHERE = "ANNOTRAIN_SETTINGS"
