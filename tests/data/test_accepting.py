@@ -56,6 +56,26 @@ def test_the_picture_in_the_docstring():
     assert after[15:].tolist() == [10, 10, 1, 11, 11]
 
 
+def row(*values):
+    return np.array([values])
+
+
+def accept_row(painted, predicted):
+    return accept_cells(row(*painted), row(*predicted), np.ones((1, len(painted)), bool), 9)[0].tolist()
+
+
+def test_a_stroke_that_spills_into_the_next_predicted_cell_does_not_take_it():
+    assert accept_row([0, 2, 2, 2, 0], [5, 5, 5, 6, 6]) == [2, 2, 2, 2, 2]  # half of it: no cell of its own is left
+    assert accept_row([2, 2, 2, 0, 0], [5, 5, 6, 6, 6]) == [2, 2, 2, 9, 9]
+    assert accept_row([0, 2, 2, 2, 0, 0], [5, 5, 5, 6, 6, 6]) == [2, 2, 2, 2, 9, 9]
+    assert accept_row([2, 2, 2, 2, 0, 0], [0, 0, 0, 6, 6, 6]) == [2, 2, 2, 2, 9, 9]  # of a cell that was missed
+    assert accept_row([0, 0, 2, 2, 0, 0], [5, 5, 5, 6, 6, 6]) == [2] * 6  # painted across both
+
+
+def test_several_pieces_of_what_is_left_are_several_cells():
+    assert accept_row([2, 2, 2, 2, 2, 0, 2, 0, 0], [4, 4, 4, 4, 5, 5, 5, 5, 5]) == [2, 2, 2, 2, 2, 9, 2, 10, 10]
+
+
 def test_the_other_half_of_a_cell_takes_its_id_when_the_view_moves_on():
     predicted = np.zeros((4, 12), np.int32)
     predicted[1:3, 2:10] = 7

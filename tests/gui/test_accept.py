@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_annotrain._napari.tally import FEW_PLANES
+
 pytestmark = pytest.mark.gui
 CTRL = Qt.KeyboardModifier.ControlModifier
 
@@ -18,13 +20,14 @@ def predicted():
 
 @pytest.fixture
 def lab(person, fake):
-    """A window with a stack of two planes in which two cells are predicted, and an empty annotation of cells."""
+    """A window with a stack in which each plane has two predicted cells, and an empty annotation of cells."""
     fake.drawn, fake.target = predicted(), "cells"
     made = person(show=True)
     made.viewer.window.resize(1100, 800)
-    made.viewer.add_image(np.zeros((2, 40, 60), np.uint8), name="cells")
+    made.viewer.add_image(np.zeros((2 * FEW_PLANES, 40, 60), np.uint8), name="cells")
     made.fake = fake
     made.open_panel()
+    made.viewer.dims.set_current_step(0, 0)
     made.find("target_combo").setCurrentText("cells")
     made.click("new_annotation_button")
     made.qtbot.wait(50)
@@ -57,7 +60,7 @@ def test_what_is_seen_is_accepted_around_what_was_painted_and_taken_back_by_one_
     assert (plane[values == 1] == 7).all()  # the rest of the cell that was painted in
     assert (plane[values == 2] == 8).all()  # the next free id
     assert (plane[values == 0] == 1).all()
-    assert not layer.data[1].any()
+    assert not layer.data[1:].any()
     assert len(events) == 1
     assert "Accepted what you see: 1 new cell, 2,391 px" in lab.status
     lab.press(Qt.Key.Key_Z, CTRL)
@@ -87,6 +90,50 @@ def test_only_the_selected_complete_region_is_accepted(lab):
     assert "Accepted the complete region: 1 new cell, 425 px" in lab.status
     lab.press(Qt.Key.Key_Z, CTRL)
     assert not lab.controller.annotation.data.any()
+
+
+def draw_regions(lab, *planes, columns=((28, 52),)):
+    """Complete regions over the second cell of some planes, all selected."""
+    lab.click("complete_region_button")
+    regions = lab.viewer.layers["cells complete regions"]
+    boxes = [[[z, 20, a], [z, 20, b], [z, 36, b], [z, 36, a]] for z in planes for a, b in columns]
+    regions.add_rectangles(boxes)
+    regions.selected_data = set(range(len(boxes)))
+
+
+def test_cells_of_several_regions_in_planes_that_were_never_painted_on_have_ids_of_their_own(lab):
+    predict(lab, "stack")
+    draw_regions(lab, 20, 25)
+    layer, events = lab.controller.annotation, []
+    layer.events.paint.connect(lambda event: events.append(event))
+    lab.press(Qt.Key.Key_A)
+    ids = [set(np.unique(layer.data[z][predicted() == 2]).tolist()) for z in (20, 25)]
+    assert ids == [{2}, {3}]
+    assert "2 new cells, 850 px" in lab.status
+    assert len(events) == 1
+    lab.press(Qt.Key.Key_Z, CTRL)
+    assert not layer.data.any()
+
+
+def test_a_cell_in_two_regions_is_one_and_counted_once(lab):
+    predict(lab)
+    draw_regions(lab, 0, columns=((28, 44), (40, 52)))
+    lab.press(Qt.Key.Key_A)
+    plane = lab.controller.annotation.data[0]
+    assert (plane[22:34, 30:50] == 2).all()
+    assert "1 new cell, 425 px" in lab.status
+
+
+def test_where_one_of_the_regions_is_not_predicted_none_is_accepted(lab):
+    predict(lab)
+    draw_regions(lab, 0, 1)
+    layer, events = lab.controller.annotation, []
+    lab.press(Qt.Key.Key_A)
+    assert "Nothing is predicted here yet" in lab.status
+    assert not layer.data.any()
+    layer.events.paint.connect(lambda event: events.append(event))
+    layer.data_setitem((np.array([0]), np.array([0]), np.array([0])), 5)
+    assert [len(event.value) for event in events] == [1]  # the stroke alone
 
 
 def test_regions_from_a_file_say_what_they_are(lab):

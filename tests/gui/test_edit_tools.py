@@ -1,10 +1,15 @@
 """Cells are merged, split, deleted and filled with the mouse; classes merged, deleted and coloured in the table."""
 
+import json
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog
+
+from napari_annotrain.session import Session
+from napari_annotrain.session.state import restore_settings, settings_of
 
 pytestmark = pytest.mark.gui
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -87,6 +92,17 @@ def test_a_line_splits_a_cell_and_is_seen_while_it_is_drawn(lab):
     assert (lab.layer.data[1] == painted()).all()
 
 
+def test_a_piece_that_the_layer_has_no_number_for_is_refused_in_a_sentence(lab):
+    cells = painted().astype(np.uint8)
+    cells[cells == 3] = 255
+    small = lab.viewer.add_labels(np.repeat(cells[None], 3, 0), name="small", scale=(2, 0.5, 0.5))
+    lab.find("annotation_combo").setCurrentText("small")
+    lab.click("split_cell_button")
+    lab.stroke(small, (19, 37), (37, 37))
+    assert "small has no room for cells or classes beyond number 255" in lab.status
+    assert (small.data == cells).all()
+
+
 def test_cells_are_deleted_and_filled_by_a_click(lab):
     lab.click("delete_cell_button")
     lab.click_on(lab.layer, 30, 40)
@@ -159,6 +175,59 @@ def test_classes_are_merged_deleted_and_come_back_with_their_names(lab):
     assert (layer.data[1][painted() == 4] == 0).all()
     assert "mitosis is deleted" in lab.status
     menu.deleteLater()
+
+
+def add_other_image(lab):
+    """A second image, not ticked, annotated with class 3; nothing else is."""
+    lab.find("target_combo").setCurrentText("classes")
+    other = lab.viewer.add_image(np.zeros((20, 30), np.uint8), name="other")
+    labels = lab.viewer.add_labels(np.full((20, 30), 4, np.uint16), name="other annotation")
+    lab.controller.roster.pair(other, labels)
+    lab.controller.tick(other, False)
+    lab.find("image_combo").setCurrentText("cells")
+    lab.controller.session.name_classes({2: "debris", 3: "mitosis"})
+    lab.controller.refresh()
+    return labels
+
+
+def test_a_deleted_class_is_gone_from_images_that_are_not_ticked_too(lab):
+    labels = add_other_image(lab)
+    lab.controller.classes.delete(4)
+    assert not labels.data.any()
+    assert "600 px" not in lab.status  # those of the first image count too
+    assert f"{600 + (painted() == 4).sum():,} px are not annotated now" in lab.status
+
+
+def test_a_class_is_not_merged_at_all_where_one_layer_has_no_room_for_its_number(lab):
+    lab.find("target_combo").setCurrentText("classes")
+    other = lab.viewer.add_image(np.zeros((20, 30), np.uint8), name="other")
+    labels = lab.viewer.add_labels(np.full((20, 30), 4, np.uint8), name="other annotation")
+    lab.controller.roster.pair(other, labels)
+    lab.find("image_combo").setCurrentText("cells")
+    lab.controller.guarded(lab.controller.classes.merge)(4, 300)
+    assert "other annotation has no room" in lab.status
+    assert (labels.data == 4).all()
+    assert (lab.layer.data[1] == painted()).all()
+
+
+def test_a_deleted_class_is_named_again_in_a_later_session_unless_another_has_taken_its_value(lab):
+    session = lab.controller.session
+    lab.find("target_combo").setCurrentText("classes")
+    session.name_classes({3: "mitosis"})
+    lab.controller.classes.delete(4)
+    stored, later = settings_of(session), Session()
+    restore_settings(later, json.loads(json.dumps(stored)))
+    assert later.removed_names == {3: "mitosis"}
+    lab.controller.session.removed_names = later.removed_names
+    lab.press(Qt.Key.Key_Z, CTRL)
+    lab.wait(lambda: session.class_names.get(3) == "mitosis")
+    assert session.removed_names == {}
+    lab.controller.classes.delete(4)
+    session.name_classes({3: "spindle"})  # a new class of that value
+    lab.press(Qt.Key.Key_Z, CTRL)
+    lab.controller.tally(lab.layer).count_now()
+    lab.controller.refresh()
+    assert session.class_names[3] == "spindle"
 
 
 def test_a_colour_is_kept_in_the_session_and_seen_everywhere(lab):

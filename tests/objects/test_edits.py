@@ -83,6 +83,12 @@ def test_a_line_across_a_disc_gives_two_halves_that_are_whole(end):
     assert ((after > 0) == (plane > 0)).all()
 
 
+def test_new_ids_may_be_larger_than_the_type_of_the_plane():
+    plane = disc().astype(np.uint8)
+    edit = edits.split(plane, np.array([(0, 12), (19, 12)], float), 256)
+    assert set(np.unique(edit.values)) == {0, 5, 256}
+
+
 def test_a_line_that_ends_inside_the_cell_is_refused():
     assert edits.split(disc(), np.array([(0, 12), (10, 12)], float), 6) is None
 

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from napari_annotrain._napari.arrays import as_tzyx
 from napari_annotrain._napari.layers import complete_regions, label_axes
+from napari_annotrain._napari.pending import Pending
 from napari_annotrain._napari.plane_edit import PlaneOf, free_id, plane_of, shown_plane
 from napari_annotrain._napari.view import region_of
 from napari_annotrain.data.accepting import accept_cells, accept_classes, accept_object
@@ -15,6 +16,8 @@ from napari_annotrain.objects.edits import Box, Edit
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
 
+#: Where to accept: all of the box, or what lies in the region.
+Place = tuple[PlaneOf, Box, CompleteRegion | None]
 #: Looked at around what is accepted, in px: a cell that reaches out of it may be painted there.
 MARGIN_PX = 64
 #: Side of the first window in which an object is looked for, in px; larger ones follow while it reaches out.
@@ -32,18 +35,19 @@ class AcceptFlow:
         """Accept what is predicted in the selected complete regions; without any, all that is seen."""
         c = self._c
         shown = shown_plane(c)
-        regions = self._selected(shown)
-        if regions:
-            with shown.layer.block_history():  # one step of undo
-                done = [self._accept(plane_of(c, r.t, r.z), r.box(shown.shape), r) for r in regions]
-        else:
-            assert c.image is not None
-            seen = region_of(c.roster.viewer, c.image, c.roster.axes(c.image))
-            if seen is None:
-                raise AnnotrainError(f"Nothing of {c.image.name} is in view: press Home to see all of it.")
-            done = [self._accept(shown, (seen[2], seen[3]), None)]
-        where = "the complete region" if regions else "what you see"
-        self._tell(sum(n for n, _ in done), sum(cells for _, cells in done), where)
+        places: list[Place] = [(plane_of(c, r.t, r.z), r.box(shown.shape), r) for r in self._selected(shown)]
+        where = f"the complete region{'s' * (len(places) > 1)}" if places else "what you see"
+        in_view = not places
+        if in_view:
+            places = [(shown, self._seen(), None)]
+        pending, first = Pending(), free_id(c)
+        next_id = first  # kept count of here: what is pending is in no layer yet
+        for plane, box, region in places:
+            next_id = self._accept(pending, plane, box, region, next_id)
+        n = pending.write()
+        if in_view:
+            self._note(*places[0][:2])
+        self._tell(n, next_id - first, where)
 
     def object_at(self, plane: PlaneOf, y: int, x: int) -> None:
         """Accept the predicted object at a pixel of a plane."""
@@ -69,10 +73,10 @@ class AcceptFlow:
 
     # -- parts --------------------------------------------------------------------------------------------------
 
-    def _accept(self, plane: PlaneOf, box: Box, region: CompleteRegion | None) -> tuple[int, int]:
+    def _accept(self, pending: Pending, plane: PlaneOf, box: Box, region: CompleteRegion | None, next_id: int) -> int:
         """Accept what is predicted in a box of a plane, inside a region if there is one.
 
-        How many pixels have changed, and how many cells are new; 0 of classes.
+        New cells get ids from `next_id` on; the one that is next then.
         """
         kind = self._kind()
         wide = tuple(
@@ -85,9 +89,6 @@ class AcceptFlow:
         if region is None:
             y, x = (slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, around, strict=True))
             where[y, x] = True
-            if known[y, x].all():  # what later models are compared with
-                place = slice(plane.t, plane.t + 1), slice(plane.z, plane.z + 1), *box
-                self._c.changes.accept(self._c.image, place, predicted[None, None, y, x])
         else:
             inside = np.zeros(known.shape, np.int32)
             region.fill(inside, (around[0].start, around[1].start))
@@ -95,12 +96,29 @@ class AcceptFlow:
         where &= known
         if not where.any():
             raise AnnotrainError(NO_PREDICTION)
-        predicted, own = self._in_annotation_terms(predicted), plane.read(around)
-        if kind == "cells":
-            first = free_id(self._c)
-            values = accept_cells(own, predicted, where, first)
-            return plane.write([Edit(around, values)]), max(int(values.max()) - first + 1, 0)
-        return plane.write([Edit(around, accept_classes(own, predicted, where))]), 0
+        predicted, own = self._in_annotation_terms(predicted), pending.read(plane, around)
+        if kind == "classes":
+            pending.put(plane, around, accept_classes(own, predicted, where))
+            return next_id
+        values = accept_cells(own, predicted, where, next_id)
+        pending.put(plane, around, values)
+        return max(int(values.max()) + 1, next_id)
+
+    def _seen(self) -> Box:
+        """What is seen of the plane in view."""
+        c = self._c
+        assert c.image is not None
+        seen = region_of(c.roster.viewer, c.image, c.roster.axes(c.image))
+        if seen is None:
+            raise AnnotrainError(f"Nothing of {c.image.name} is in view: press Home to see all of it.")
+        return seen[2], seen[3]
+
+    def _note(self, plane: PlaneOf, box: Box) -> None:
+        """Note what later models are compared with."""
+        predicted, known = self._predicted(plane, box)
+        if known.all():
+            place = slice(plane.t, plane.t + 1), slice(plane.z, plane.z + 1), *box
+            self._c.changes.accept(self._c.image, place, predicted[None, None])
 
     def _kind(self) -> str:
         """What the annotation holds: "classes" or "cells".

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_annotrain._napari.plane_edit import PlaneOf, write
+from napari_annotrain._napari.plane_edit import PlaneOf, require_room, write
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.objects.edits import Edit
 
@@ -20,7 +20,6 @@ class ClassFlow:
     def __init__(self, controller: "Controller") -> None:
         self._c = controller
         controller.session.events.class_colours.connect(self.show_colours)
-        self._gone: dict[int, str] = {}  # names of classes that are deleted or merged, by predicted value
 
     def delete(self, value: int) -> None:
         """Make the pixels of a class "not annotated", and forget the class; `value` is of the annotation."""
@@ -53,33 +52,35 @@ class ClassFlow:
         c.roster.colour_results()
 
     def recall(self, painted: Mapping[int, int]) -> None:
-        """Give a class its name back whose pixels have come back by undo."""
-        back = {value: name for value, name in self._gone.items() if painted.get(value + 1)}
-        if back:
-            self._gone = {value: name for value, name in self._gone.items() if value not in back}
-            self._c.session.name_classes(back)
+        """Give a class its name back whose pixels have come back, by undo or with an image that was not there."""
+        session = self._c.session
+        back = {value: name for value, name in session.removed_names.items() if painted.get(value + 1)}
+        if back and session.target == "classes":  # else they are cells
+            session.name_classes(back)
 
     def _name(self, value: int) -> str:
         return self._c.session.class_names.get(value - 1, f"class {value - 1}")
 
     def _forget(self, value: int) -> None:
-        names = dict(self._c.session.class_names)
-        self._gone[value - 1] = names.pop(value - 1, f"class {value - 1}")
-        self._c.session.class_names = names
-        layer = self._c.annotation
+        session = self._c.session
+        session.forget_class(value - 1)
+        names, layer = session.class_names, self._c.annotation
         if layer is not None and layer.selected_label == value:
             layer.selected_label = next((v + 1 for v in sorted(names) if v > 0), 1)
 
     def _replace(self, value: int, by: int) -> int:
         c = self._c
-        ticked = [c.roster.annotation(image) for image, ticked in c.roster.candidates() if ticked]
-        layers = {id(la): la for la in (*ticked, c.annotation) if la is not None}.values()
+        annotated = [c.roster.annotation(image) for image, _ in c.roster.candidates()]  # ticked or not
+        layers = {id(la): la for la in (*annotated, c.annotation) if la is not None}.values()
         counts = {id(layer): c.tally(layer).count_now().get(value, 0) for layer in layers}
         if sum(counts.values()) > MOST_PIXELS:
             raise AnnotrainError(
                 "This class holds too many pixels to be changed at once: give it another name instead."
             )
-        n = sum(self._replace_in(layer, value, by) for layer in layers if counts[id(layer)])
+        holding = [layer for layer in layers if counts[id(layer)]]
+        for layer in holding:  # all or none
+            require_room(layer, by)
+        n = sum(self._replace_in(layer, value, by) for layer in holding)
         for layer in layers:
             c.tally(layer).count_now()  # so that no old count looks as if the class had come back
         return n

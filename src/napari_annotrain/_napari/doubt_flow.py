@@ -1,7 +1,7 @@
 from typing import TYPE_CHECKING, Any
 
 from napari_annotrain._napari import engine
-from napari_annotrain._napari.going import go_to
+from napari_annotrain._napari.going import go_to, point_in
 from napari_annotrain._napari.search_runs import doubts
 from napari_annotrain._napari.view import region_of
 from napari_annotrain._qt.lane import Run
@@ -55,7 +55,8 @@ class DoubtFlow:
             if engine.load().is_painted(annotated, place):
                 continue
             y, x = ((s.start + s.stop - 1) / 2 for s in place.box)
-            go_to(c.roster.viewer, c.image, c.roster.axes(c.image), place.t, place.z, y, x)
+            point = point_in(c.image, c.roster.axes(c.image), place.t, place.z, y, x)
+            go_to(c.roster.viewer, c.image, point, 0, to_paint=True)
             more = f" {len(self._left)} more: N." if self._left else ""
             c.say(f"{place}{more}")
             return True

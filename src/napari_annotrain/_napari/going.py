@@ -1,45 +1,53 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-#: What is gone to is shown with at least so many pixels of the image from edge to edge.
+from napari_annotrain._napari.view import in_window
+
+#: An object is at least so large on the screen once it was gone to, in px.
+SPECK_PX = 24
+#: Where one wants to paint, at least so many pixels of the image are seen from edge to edge.
 SEEN_PX = 256
 
 
-def go_to(viewer: Any, image: Any, axes: str, t: int, z: int, y: float, x: float, size_px: float = 0) -> None:
-    """Show a pixel of an image in the middle of the canvas, near enough to paint there.
+def go_to(viewer: Any, layer: Any, point: Sequence[float | None], size_px: float, to_paint: bool = False) -> None:
+    """Show something in a layer: its plane, and itself in the middle of the view.
+
+    The view stays as near as it is where that will do: where the thing is no speck; to paint, where all of it is seen
+    in 2-D with what lies around it, and not from too far.
 
     Parameters
     ----------
-    axes
-        Of the array of the image layer.
+    point
+        Its centre, in pixels along all axes of the layer; None along those whose slider stays.
     size_px
-        How large the thing is that should be seen.
+        How large it is, in pixels of the layer.
     """
-    places = {"T": t, "Z": z, "Y": y, "X": x}
     dims, camera = viewer.dims, viewer.scene.camera
-    lead = dims.ndim - image.ndim
-    point = [places.get(a, 0.0) for a in axes[: image.ndim]]
-    world, one_px = _in_window(viewer, image, point), _in_window(viewer, image, np.add(point, 1))
-    dims.ndisplay = 2
-    for axis, letter in enumerate(axes[: image.ndim]):
-        if letter in places and lead + axis not in dims.displayed:
-            dims.set_point(lead + axis, world[axis])
-    shown = [axis - lead for axis in dims.displayed[-2:]]
-    if min(shown) < 0:
-        return
-    camera.center = (*camera.center[:-2], *(float(world[axis]) for axis in shown))
-    side = max(SEEN_PX, 2 * size_px) * float(np.mean([abs(one_px[a] - world[a]) for a in shown]))
-    near = min(viewer.canvas.viewbox_size(viewer.layers)) / max(side, 1e-12)
-    if not near <= camera.zoom <= 4 * near:
-        camera.zoom = near
+    lead = dims.ndim - layer.ndim
+    place = np.array([0.0 if at is None else at for at in point])
+    world, one_px = in_window(viewer, layer, place), in_window(viewer, layer, place + 1)
+    if to_paint:
+        dims.ndisplay = 2
+    hidden = [axis for axis in dims.not_displayed if axis >= lead and point[axis - lead] is not None]
+    if hidden:
+        dims.set_point(hidden, [world[axis - lead] for axis in hidden])
+    centre, shown = list(camera.center), [axis - lead for axis in dims.displayed if axis >= lead]
+    for k, axis in enumerate(dims.displayed[::-1], 1):
+        if axis >= lead:
+            centre[-k] = float(world[axis - lead])
+    camera.center = tuple(centre)
+    px = np.abs(one_px - world)[shown[-2:]]
+    if to_paint:
+        side = max(SEEN_PX, 2 * size_px) * float(px.mean())
+        near = min(viewer.canvas.viewbox_size(viewer.layers)) / max(side, 1e-12)
+        camera.zoom = camera.zoom if near <= camera.zoom <= 4 * near else near
+    else:
+        camera.zoom = max(camera.zoom, SPECK_PX / float((size_px * px).max()))
 
 
-def _in_window(viewer: Any, layer: Any, point: Any) -> Any:
-    """A point of a layer in the coordinates of the window, which is drawn in the smallest unit of its layers."""
-    world = np.array(layer.data_to_world(point), float)[-layer.ndim :]
-    units = viewer.layers.extent.units
-    if units is not None:
-        for axis, (unit, own) in enumerate(zip(units[-layer.ndim :], layer.units, strict=True)):
-            world[axis] *= (1 * own).to(unit).magnitude
-    return world
+def point_in(layer: Any, axes: str, t: int, z: int, y: float, x: float) -> list[float | None]:
+    """A pixel of an image, given the axes of its layer's array, for `go_to`; the channel that is shown stays."""
+    places = {"T": t, "Z": z, "Y": y, "X": x}
+    return [places.get(axis) for axis in axes[: layer.ndim]]

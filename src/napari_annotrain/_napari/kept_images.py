@@ -142,15 +142,20 @@ def open_image(state: ImageState, viewer: Any) -> list[Any]:
 
 def drawn(shapes: Shapes | None, labels: Labels | None) -> tuple[DrawnRegion, ...]:
     """Complete regions in pixels of the annotation."""
-    if shapes is None:
+    if shapes is None or not shapes.data:
         return ()
     to = labels.world_to_data if labels is not None and labels.ndim == shapes.ndim else shapes.world_to_data
+    # both ways are affine: where the origin and a step along each axis go tells where all corners go
+    step, ndim = 1 << 14, shapes.ndim  # as long as a plane, so that rounding is not multiplied
+    origin, *ends = (np.asarray(to(shapes.data_to_world(point)), float) for point in np.eye(ndim + 1, ndim, -1) * step)
+    linear = (np.array(ends) - origin).T / step
+    outlines = shapes.data
+    # not by `@`, which rounds a corner in another way for another number of them
+    corners = (np.concatenate(outlines)[:, None] * linear).sum(-1) + origin
+    parts = np.split(corners, np.cumsum([len(outline) for outline in outlines])[:-1])
     return tuple(
-        DrawnRegion(
-            kind=str(kind),
-            corners=tuple(tuple(float(v) for v in to(shapes.data_to_world(corner))) for corner in corners),
-        )
-        for corners, kind in zip(shapes.data, shapes.shape_type, strict=True)
+        DrawnRegion(kind=str(kind), corners=tuple(map(tuple, part.tolist())))
+        for part, kind in zip(parts, shapes.shape_type, strict=True)
     )
 
 

@@ -4,9 +4,10 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image, Labels
 
 from napari_annotrain._napari import measure_words as words
+from napari_annotrain._napari.going import go_to
 from napari_annotrain._napari.measurable import measurable, other_channels
 from napari_annotrain._napari.measured import Measured
-from napari_annotrain._napari.pointing import Pointing, go_to
+from napari_annotrain._napari.pointing import Pointing
 from napari_annotrain._napari.view import region_of
 from napari_annotrain._qt.lane import Lane
 

@@ -97,15 +97,26 @@ def write(edits: Sequence[tuple[PlaneOf, Edit]]) -> int:
         return 0
     layer = edits[0][0].layer
     values = _joined([part[1] for part in parts])
-    most = np.iinfo(layer.data.dtype).max
-    if int(values.max()) > most:
-        raise AnnotrainError(
-            f"{layer.name} has no room for cells beyond number {most:,}: right-click the layer in the list and "
-            "convert it to a larger data type."
-        )
+    require_room(layer, int(values.max()))
     indices = tuple(_joined([part[0][i] for part in parts]) for i in range(layer.data.ndim))
     layer.data_setitem(indices, values)
     return int(values.size)
+
+
+def require_room(layer: Any, value: int) -> None:
+    """Refuse a value that a layer cannot hold.
+
+    Raises
+    ------
+    AnnotrainError
+        It cannot, and what to do.
+    """
+    most = np.iinfo(layer.data.dtype).max
+    if value > most:
+        raise AnnotrainError(
+            f"{layer.name} has no room for cells or classes beyond number {most:,}: right-click the layer in the list "
+            "and convert it to a larger data type."
+        )
 
 
 def _changed(plane: PlaneOf, edit: Edit) -> tuple[tuple[npt.NDArray[np.intp], ...], npt.NDArray[Any]]:
@@ -155,7 +166,7 @@ def plane_of(controller: "Controller", t: int, z: int) -> PlaneOf:
 
 
 def free_id(controller: "Controller") -> int:
-    """The next cell's annotation value: above all in the layer."""
+    """The next cell's annotation value: above all in the layer; who writes later counts on from it."""
     assert controller.annotation is not None
     return next_cell(controller.tally(controller.annotation).count_now())
 

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_annotrain._napari import engine
-from napari_annotrain._napari.going import go_to
+from napari_annotrain._napari.going import go_to, point_in
 from napari_annotrain._napari.plane_edit import plane_of
 from napari_annotrain._napari.search_runs import suspicions
 from napari_annotrain._qt.lane import Run
@@ -59,7 +59,8 @@ class SuspectFlow:
             return
         y, x = one.centre
         size = max(s.stop - s.start for s in one.box)
-        go_to(c.roster.viewer, c.image, c.roster.axes(c.image), one.t, one.z, y, x, size)
+        point = point_in(c.image, c.roster.axes(c.image), one.t, one.z, y, x)
+        go_to(c.roster.viewer, c.image, point, size, to_paint=True)
         c.say(f"{one.words(self._names(), self._cells)}. Delete in the list: not annotated.")
 
     def unannotate(self, index: int) -> None:

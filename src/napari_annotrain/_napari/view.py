@@ -2,6 +2,7 @@ import itertools
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_annotrain.axes import LABEL_AXES
 from napari_annotrain.events import Region
@@ -74,9 +75,23 @@ def _corners_in_data(viewer: Any, layer: Any, lead: int) -> Any:
         for k, (sy, sx) in enumerate(itertools.product((-0.5, 0.5), repeat=2)):
             points[k, dims.displayed[0]] = centre_y + sy * height / zoom
             points[k, dims.displayed[1]] = centre_x + sx * width / zoom
-    units = viewer.layers.extent.units
-    if units is not None and tuple(layer.units) != tuple(units[-layer.ndim :]):
-        # the scene is drawn in the smallest unit; the layer's own transform knows only its own
-        for axis, (unit, own) in enumerate(zip(units[-layer.ndim :], layer.units, strict=True)):
-            points[:, lead + axis] *= (1 * unit).to(own).magnitude
+    points[:, lead:] /= unit_factors(viewer, layer)
     return np.array([layer.world_to_data(p) for p in points])[:, -layer.ndim :]
+
+
+def unit_factors(viewer: Any, layer: Any) -> npt.NDArray[np.floating]:
+    """How many of the window's units make one of a layer's, along each axis of the layer.
+
+    The window is drawn in the smallest unit of its layers; a layer's own transform knows only its own.
+    """
+    units = viewer.layers.extent.units
+    if units is None or tuple(layer.units) == tuple(units[-layer.ndim :]):
+        return np.ones(layer.ndim)
+    pairs = zip(layer.units, units[-layer.ndim :], strict=True)
+    return np.array([float((1 * own).to(unit).magnitude) for own, unit in pairs])
+
+
+def in_window(viewer: Any, layer: Any, point: Any) -> npt.NDArray[np.floating]:
+    """A point in pixels of a layer in the coordinates of the window, along the axes of the layer."""
+    own: npt.NDArray[np.floating] = np.asarray(layer.data_to_world(point), float)
+    return own * unit_factors(viewer, layer)

@@ -42,8 +42,12 @@ def accept_cells(annotation: Labels, predicted: Labels, where: Mask, next_id: in
         predicted       painted        accepted
         5 5 5 5 5       . . . . .      9 9 9 9 9     nothing painted: the next free id
         5 5 5 5 5       . 2 2 . .      2 2 2 2 2     one cell painted in it: the rest of it
+        5 5 6 6 6       2 2 2 . .      2 2 2 9 9     which spills into the next: that is a cell of its own
         5 5 5 5 5       . 2 . 3 .      . 2 . 3 .     two cells: the model is wrong, the rest stays open
         5 5 5 5 5       . . 1 . .      9 9 1 10 10   cut in two by background: two cells
+
+    A painted cell spills where more of it lies elsewhere, in another predicted cell or on what is predicted as
+    background; but where it fills half of a predicted cell or more, the rest is no cell of its own, and joins it.
 
     Parameters
     ----------
@@ -63,6 +67,7 @@ def accept_cells(annotation: Labels, predicted: Labels, where: Mask, next_id: in
     accepted = annotation.astype(np.int64)
     open_ = annotation == NOT_ANNOTATED
     accepted[where & open_ & (predicted == 0)] = BACKGROUND
+    at_home = _at_home(annotation, predicted)
     lowest = int(predicted[predicted > 0].min(initial=np.iinfo(np.int32).max))
     for number, box in enumerate(ndi.find_objects(np.maximum(predicted.astype(np.int64) - (lowest - 1), 0))):
         if box is None:
@@ -71,14 +76,29 @@ def accept_cells(annotation: Labels, predicted: Labels, where: Mask, next_id: in
         free = cell & where[box] & open_[box]
         if not free.any():
             continue
-        painted = np.unique(annotation[box][cell & (annotation[box] > BACKGROUND)])
-        if len(painted) == 1:
+        painted, n_px = np.unique(annotation[box][cell & (annotation[box] > BACKGROUND)], return_counts=True)
+        if len(painted) > 1:
+            continue
+        if len(painted) and ((int(painted[0]), number + lowest) in at_home or 2 * n_px[0] >= cell.sum()):
             accepted[box][free] = painted[0]
-        elif len(painted) == 0:
+        else:
             pieces, n = ndi.label(free, EVERYWHERE)
             accepted[box][free] = pieces[free] + (next_id - 1)
             next_id += n
     return accepted
+
+
+def _at_home(annotation: Labels, predicted: Labels) -> set[tuple[int, int]]:
+    """Painted cells with that predicted cell, or 0, which holds the most of them; with several that hold as much."""
+    painted = annotation > BACKGROUND
+    ids, which = np.unique(annotation[painted], return_inverse=True)
+    numbers, where = np.unique(predicted[painted], return_inverse=True)
+    pairs, n_px = np.unique(which * len(numbers) + where, return_counts=True)
+    which, where = np.divmod(pairs, max(len(numbers), 1))
+    most = np.zeros(len(ids), int)
+    np.maximum.at(most, which, n_px)
+    home = n_px == most[which]
+    return set(zip(ids[which[home]].tolist(), numbers[where[home]].tolist(), strict=True))
 
 
 def accept_object(

@@ -27,7 +27,7 @@ class Edit:
     box
         Rows and columns in the plane that was given.
     values
-        (Y, X) of the box, in its type.
+        (Y, X) of the box; of a wider type than the plane's where an id may be new.
     """
 
     box: Box
@@ -135,8 +135,8 @@ def split(plane: Labels, path: npt.NDArray[np.floating], next_id: int) -> Edit |
     ids = np.zeros(n + 1, np.int64)
     ids[np.arange(n + 1) != sizes.argmax()] = np.arange(n) + next_id - 1  # 0, the rest of the plane, is first
     ids[sizes.argmax()] = cell
-    values = plane[box].copy()
-    values[touched] = ids[pieces[touched]].astype(plane.dtype)
+    values = plane[box].astype(np.int64)  # a smaller type would wrap ids it has no room for
+    values[touched] = ids[pieces[touched]]
     return Edit(box, values)
 
 

@@ -61,6 +61,8 @@ class Session(Evented):
         Settings: what the user chose.
     class_names
         By predicted value: annotation value minus one.
+    removed_names
+        Of classes that were deleted or merged, likewise: their pixels may come back.
     class_colours
         Those the user chose, "#rrggbb", by predicted value.
     models, model
@@ -86,6 +88,7 @@ class Session(Evented):
         "train",
         "predict",
         "class_names",
+        "removed_names",
         "class_colours",
         "keep_training",
         "rounds",
@@ -97,6 +100,7 @@ class Session(Evented):
     train: TrainSpec = PRESETS["fast"].train
     predict: PredictSpec = PredictSpec()
     class_names: dict[int, str] = {0: "background", 1: "cell"}
+    removed_names: dict[int, str] = {}
     class_colours: dict[int, str] = {}
     models: tuple[Trained, ...] = ()
     model: Trained | None = None
@@ -129,7 +133,14 @@ class Session(Evented):
 
     def name_classes(self, names: Mapping[int, str]) -> None:
         """Add to the names of the classes or change them."""
+        self.removed_names = {value: name for value, name in self.removed_names.items() if value not in names}
         self.class_names = {**self.class_names, **names}
+
+    def forget_class(self, value: int) -> None:
+        """Take a class off the list; its name is remembered for pixels that come back."""
+        names = dict(self.class_names)
+        self.removed_names = {**self.removed_names, value: names.pop(value, f"class {value}")}
+        self.class_names = names
 
     def add_class(self) -> int:
         """Add a class with a name of its own; its predicted value is returned."""
