@@ -150,8 +150,7 @@ class SessionKeeping:
         assert self._writer is not None
         folder, tally = self._writer.folder, self._c.tally(labels)
         if one.mirror is not None:
-            with suppress(RuntimeError, TypeError):  # of a tally that has gone
-                one.mirror.close()
+            one.mirror.close()
         sheet = one.state.sheet
         on_disk = folder.read_sheet(sheet) if sheet else None
         if on_disk is None or (on_disk.shape, on_disk.dtype) != (tuple(labels.data.shape), labels.data.dtype):
