@@ -31,7 +31,6 @@ SIZE, PANEL_WIDTH = (1160, 820), 360
 PATIENCE_SECONDS = 180
 WHERE = {"scale": (PIXEL_UM, PIXEL_UM), "units": ("um", "um"), "axis_labels": ("y", "x")}
 _own = Path(tempfile.mkdtemp())
-os.environ["ANNOTRAIN_SETTINGS"] = str(_own)
 problems: list[BaseException] = []
 
 
@@ -45,6 +44,7 @@ class Desk:
     """Someone in front of a new window with the panel in it, who has not worked before."""
 
     def __init__(self, size: tuple[int, int] = SIZE, width: int = PANEL_WIDTH, sessions: str = "") -> None:
+        os.environ["ANNOTRAIN_SETTINGS"] = tempfile.mkdtemp(dir=_own)
         os.environ["ANNOTRAIN_SESSIONS"] = sessions or tempfile.mkdtemp(dir=_own)
         sys.excepthook = _note
         self.viewer = napari.Viewer(show=True)
@@ -179,6 +179,7 @@ class Desk:
 
     def picture(self) -> QPixmap:
         """The window, with whatever lies over it."""
+        self.pause()
         window = self.viewer.window._qt_window
         frame = window.frameGeometry()
         if not window.screen().geometry().contains(frame):

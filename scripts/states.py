@@ -68,7 +68,7 @@ def keys() -> Desk:
     desk = ready()
     desk.press("keys_button")
     left = desk.viewer.window._qt_window.frameGeometry().topLeft()
-    desk.panel.keys_window.move(left.x() + 345, left.y() + 60)
+    desk.panel.keys_window.move(left.x() + 285, left.y() + 60)
     desk.pause(0.4)
     return desk
 
@@ -250,7 +250,7 @@ def augmentation() -> Desk:
     desk.press("augmentation_preview_button")
     desk.wait(lambda: not desk.controller.augment.busy and desk.controller.augment.window.grid.n_pictures > 0)
     left = desk.viewer.window._qt_window.frameGeometry().topLeft()
-    desk.controller.augment.window.move(left.x() + 340, left.y() + 110)
+    desk.controller.augment.window.move(left.x() + 322, left.y() + 110)
     desk.pause(0.4)
     return desk
 

@@ -177,8 +177,11 @@ class AcceptFlow:
         if n == 0:
             c.say(f"Nothing to accept: all of {where} is annotated already.")
             return
+        c.session.accepted_px += n
+        if c.session.target == "cells" and c.annotation is not None and c.annotation.selected_label > BACKGROUND:
+            c.annotation.selected_label = free_id(c)  # what the brush held may be one of the accepted cells by now
         found = f"{cells:,} new cell{'s' * (cells != 1)}, " if cells else ""
-        c.say(f"Accepted {where}: {found}{n:,} px; what you painted stays. Ctrl+Z takes it back.")
+        c.say(f"Accepted {where}: {found}{n:,} px with the background; what you painted stays. Ctrl+Z takes it back.")
 
 
 def _around(y: int, x: int, side: int, shape: tuple[int, int]) -> Box:

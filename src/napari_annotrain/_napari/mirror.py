@@ -37,6 +37,7 @@ class Mirror(QObject):
         self._tally, self._on_disk, self._put = tally, on_disk, put
         self._sent: dict[Strip, int] = {}  # a hash of what the disk holds, or will hold by what was sent
         self._changed: dict[Strip, Rows] = {}
+        self._closed = False
         tally.read.connect(self._read)
         tally.counted.connect(self.send)
 
@@ -57,12 +58,12 @@ class Mirror(QObject):
             self._put(changed)
 
     def close(self) -> None:
-        """Follow the layer no longer."""
-        self._tally.read.disconnect(self._read)
-        self._tally.counted.disconnect(self.send)
+        """Follow the layer no longer; the tally may have gone before."""
+        self._closed = True
+        self._changed.clear()
 
     def _read(self, strip: Strip, values: npt.NDArray[Any]) -> None:
-        if not self.fits():
+        if self._closed or not self.fits():
             return
         *plane, k = strip
         top = k * self._tally.height

@@ -25,6 +25,7 @@ class ModelsFlow:
             return
         if isinstance(chosen, str):
             self.use(Trained(chosen, engine.load().load_model(chosen)))
+            c.say(f"{chosen} predicts now, and training would start from it.")
         else:
             c.session.go_back(chosen)
             c.train.choose_base()

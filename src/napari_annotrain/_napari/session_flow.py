@@ -37,6 +37,7 @@ class SessionFlow(SessionKeeping):
         self._opening = False
         self._job: Job | None = None  # reads models
         self._packing: Job | None = None
+        self._had_removed = False
         self._n_opened = 0  # so many of the first models of the session came from the disk
 
     def attach(self) -> None:
@@ -134,6 +135,7 @@ class SessionFlow(SessionKeeping):
             self._path = path
             self._open_writer(folder)
             restore_settings(c.session, folder.state.settings)
+            self._base = c.session.base if folder.state.models else ""
             self._kept = [KeptImage(state) for state in folder.state.images]
             self._unread = {one.file: one for one in folder.state.models}
             missing = [sentence for one in self._kept if (sentence := self._show_image(one))]
@@ -142,7 +144,8 @@ class SessionFlow(SessionKeeping):
         c.train.show_settings()
         c.refresh_layers()
         self._open_models()
-        c.say(" ".join([f"Opened the work of {Found(path, folder.state).when}.", *missing]))
+        again = ["Press What I see to have its labels again."] if folder.state.models else []
+        c.say(" ".join([f"Opened the work of {Found(path, folder.state).when}.", *(missing or again)]))
         self.soon()
 
     def _leave(self) -> None:
@@ -226,6 +229,10 @@ class SessionFlow(SessionKeeping):
         self._n_opened += 1
         if c.session.model is None or (told.file == wanted and c.session.model in c.session.models[:n]):
             c.session.model = trained
+        if self._base:  # choosing what is painted has changed it while there was no model yet
+            c.session.base = self._base
+        if not self._unread:
+            self._base = ""
         c.train.count_from(told.name)
         c.train.show_settings()
         c.predict.show_outputs()
@@ -255,7 +262,7 @@ class SessionFlow(SessionKeeping):
         """Ask for a file and write everything into one zip."""
         if self._writer is None:
             return
-        path, _ = QFileDialog.getSaveFileName(self._c.panel, "Export session", "session.zip", "Archives (*.zip)")
+        path, _ = QFileDialog.getSaveFileName(self._c.panel, "Export session", self._proposed(), "Archives (*.zip)")
         if not path:
             return
         self._wait()
@@ -264,6 +271,9 @@ class SessionFlow(SessionKeeping):
         self._packing.happened.connect(self._c.guarded(lambda event: self._exported(event, target)))
         self._c.say(f"Writing {target.name} ...")
         self._packing.start()
+
+    def _proposed(self) -> str:
+        return f"{self._path.name}.zip" if self._path is not None else "session.zip"
 
     def _exported(self, event: Event, target: Path) -> None:
         if isinstance(event, Failed):
@@ -282,7 +292,11 @@ class SessionFlow(SessionKeeping):
             names = ", ".join(dict.fromkeys(image.name for image in self._offered.state.images)) or "no image"
             offer = f"Earlier work on {names}, {self._offered.when}: {self._offered.state.words()}."
         if self._writer is not None and self._path is not None:
-            saved = self._problem or f"Saved as you work: {self._path.name}"
+            saved = self._problem or f"Saved: {self._path.name}"
         panel.session.show_offer(offer)
         nothing = "" if self._writer is not None else "There is nothing to export yet: paint, or train a model."
-        panel.session.show_saved(saved, nothing, bool(self._removed()))
+        removed = bool(self._removed())
+        panel.session.show_saved(saved, str(self._path or ""), nothing, removed)
+        if removed and not self._had_removed:
+            self._c.say("The annotation was removed from the window. It is kept: Bring back shows it again.")
+        self._had_removed = removed

@@ -60,6 +60,7 @@ class SessionKeeping:
         self._unread: dict[str, ModelState] = {}  # models that are in the folder and not in the memory (yet)
         self._saved = SessionState()
         self._problem = ""
+        self._base = ""  # what training went on from, until the models of an opened session are read
         self._relay = _Relay()
         self._relay.told.connect(self._told)
         self._timer = QTimer(self._relay)
@@ -206,6 +207,8 @@ class SessionKeeping:
             self._follow(found, labels)
         elif not found.mirror.fits():  # the old pixels stay until the new ones are on the disk
             found.superseded = True
+            found.mirror.close()
+            found.mirror = None
             new = KeptImage(found.state.model_copy(update={"sheet": ""}), found.image)
             self._kept.append(new)
             self._follow(new, labels)
@@ -272,7 +275,7 @@ class SessionKeeping:
             made_by=napari_annotrain.__version__,
             changed=self._saved.changed,
             images=tuple(one.state for one in self._kept),
-            settings=settings_of(session),
+            settings=settings_of(session) | ({"base": self._base} if self._base else {}),
             models=(*read, *self._unread.values()),
             model=self._saved.model if self._saved.model in self._unread else chosen,
         )

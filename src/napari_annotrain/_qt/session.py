@@ -52,7 +52,7 @@ class SessionRow(QWidget):
         ):
             made.clicked.connect(lambda _=False, signal=signal: signal.emit())
         self.show_offer("")
-        self.show_saved("", "", False)
+        self.show_saved("", "", "", False)
 
     def _build(self) -> None:
         offer = QVBoxLayout(self.offer_frame)
@@ -70,8 +70,9 @@ class SessionRow(QWidget):
         self.offer_label.setText(text)
         self.offer_frame.setVisible(bool(text))
 
-    def show_saved(self, text: str, why_not_export: str, something_removed: bool) -> None:
+    def show_saved(self, text: str, place: str, why_not_export: str, something_removed: bool) -> None:
         """Say where the work is; grey what cannot be done."""
         self.session_label.setText(text or "Nothing to save yet")
+        self.session_label.setToolTip(f"{text}\n{place}" if place else "Begins with the first stroke or model.")
         allow(self.export_button, why_not_export)
         self.bring_back_button.setVisible(something_removed)

@@ -73,6 +73,8 @@ def _count(sheet: np.ndarray[Any, np.dtype[Any]]) -> dict[int, int]:
 
 def _words(amounts: Mapping[int, int], settings: Mapping[str, Any]) -> str:
     pixels = f"{sum(amounts.values()):,} pixels"
+    if accepted := settings.get("accepted_px"):
+        pixels += f", up to {accepted:,} of them predictions that were accepted and then corrected"
     if settings.get("target") == "cells":
         n = sum(value > 1 for value in amounts)
         return f"{n:,} cell{'s' * (n != 1)}, {pixels}"

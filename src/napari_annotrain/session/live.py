@@ -74,6 +74,8 @@ class Session(Evented):
     rounds
         Of each round of training so far: pixels that were annotated since the one before, where a model had predicted,
         and how many of them it had got wrong.
+    accepted_px
+        Pixels of predictions that were accepted as annotation, whatever became of them.
     activity
         What is going on. A status: changing it starts and stops nothing.
     status
@@ -82,6 +84,7 @@ class Session(Evented):
 
     #: What the session folder keeps of it; models go into files of their own.
     KEPT: ClassVar[tuple[str, ...]] = (
+        "accepted_px",
         "target",
         "preset",
         "base",
@@ -107,6 +110,7 @@ class Session(Evented):
     before: Trained | None = None
     keep_training: bool = False
     rounds: tuple[tuple[int, int], ...] = ()
+    accepted_px: int = 0
     activity: Activity = "idle"
     status: str = ""
 

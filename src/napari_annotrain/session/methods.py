@@ -24,7 +24,7 @@ def methods(card: Mapping[str, Any] | None, n_images: int, amount: str, version:
         Of napari-annotrain.
     """
     images = f"{n_images} image{'s' * (n_images != 1)}"
-    start = f"Images were annotated by hand in napari with napari-annotrain {version} ({amount} in {images})."
+    start = f"Images were annotated in napari with napari-annotrain {version} ({amount} in {images})."
     if card is None:
         return f"{start} No network had been trained when this was written.\n\n{CITATION}\n"
     return " ".join([start, *_training(card)]) + f"\n\n{CITATION}\n"
@@ -41,6 +41,8 @@ def _training(card: Mapping[str, Any]) -> Sequence[str]:
         + f" for {made.get('steps', '?')} steps ({made.get('seconds', '?')} s, {made.get('device', 'unknown device')}, "
         f"{made.get('precision', 'unknown precision')}, seed {made.get('seed', spec.get('seed', '?'))})."
     ]
+    if made.get("annotated_pixels"):
+        said.append(f"It learnt from {sum(made['annotated_pixels'].values()):,} annotated pixels.")
     augment = spec.get("augment", {})
     if augment:
         said.append(
