@@ -238,7 +238,7 @@ def what_changed() -> Desk:
     desk.press("what_changed_button")
     desk.idle()
     desk.viewer.layers["cells prediction"].visible = False
-    desk.open_steps("Train")
+    desk.open_steps("Models")
     return desk
 
 

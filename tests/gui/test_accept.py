@@ -63,6 +63,7 @@ def test_what_is_seen_is_accepted_around_what_was_painted_and_taken_back_by_one_
     assert not layer.data[1:].any()
     assert len(events) == 1
     assert "Accepted what you see: 1 new cell, 2,391 px" in lab.status
+    assert layer.selected_label == 9  # a stroke that follows is a cell of its own
     lab.press(Qt.Key.Key_Z, CTRL)
     assert (layer.data == before).all()
 

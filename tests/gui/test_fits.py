@@ -58,7 +58,7 @@ def unfold(panel):
     panel.annotate.suspects.set_lines([("Plane 2 · cell · model: background (100 %)", "")])
     panel.train.set_run_line("0:38 · 212 steps · CPU, 2 cores, bfloat16 · 21 s left · new strokes learnt since 0:12")
     panel.session.show_offer("Earlier work on a field of cells, 26 Nov, 14:32: 2 annotations and 3 models.")
-    panel.session.show_saved("Saved as you work: cells_2026-11-26", "", True)
+    panel.session.show_saved("Saved: cells_2026-11-26", "", "", True)
     panel.measure.set_others(2)
     panel.measure.set_stale("The labels have changed since: measure again.")
     panel.first_steps.show()

@@ -80,7 +80,7 @@ def test_opening_an_image_begins_nothing_and_a_stroke_does(lab, sessions):
     assert not list(sessions.iterdir())
     layer = stroke(lab)
     kept(lab, sessions, lambda state, sheets: bool(sheets) and np.array_equal(sheets[0], layer.data))
-    assert "Saved as you work" in lab.find("session_label").full_text()
+    assert "Saved: " in lab.find("session_label").full_text()
     assert lab.enabled("export_session_button")
 
 
@@ -115,6 +115,8 @@ def test_another_window_goes_on_where_this_one_was_closed(lab, person, image_fil
     other.wait(lambda: len(controller.session.models) == 2)
     assert controller.session.model.name == "model 2"
     assert controller.session.model.score == lab.controller.session.model.score
+    assert controller.session.base == "last"
+    assert read_state(next(sessions.iterdir())).settings["base"] == "last"
     assert "Opened the work of" in other.status
     assert len(list(sessions.iterdir())) == 1
     other.train()
@@ -168,6 +170,7 @@ def test_a_removed_annotation_is_brought_back_with_every_stroke(lab, sessions):
     assert lab.find("bring_back_button").isHidden()
     lab.viewer.layers.remove("cells annotation")
     lab.wait(lambda: not lab.find("bring_back_button").isHidden())
+    assert "Bring back shows it again" in lab.status
     lab.click("bring_back_button")
     assert np.array_equal(lab.viewer.layers["cells annotation"].data, painted)
     lab.wait(lambda: lab.find("bring_back_button").isHidden())
@@ -259,7 +262,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(lab, sessions, monkeypatch):
     assert "written when that works" in lab.find("session_label").full_text()
     monkeypatch.setattr(SessionFolder, "write", add)
     kept(lab, sessions, lambda state, sheets: np.array_equal(sheets[0], layer.data))
-    lab.wait(lambda: "Saved as you work" in lab.find("session_label").full_text())
+    lab.wait(lambda: "Saved: " in lab.find("session_label").full_text())
 
 
 # -- what a review found ----------------------------------------------------------------------------------------------
