@@ -18,7 +18,7 @@ class ModelsStep(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.model_combo = ItemCombo("model_combo", "none yet: train, or choose one")
+        self.model_combo = ItemCombo("model_combo", "none yet")
         self.model_combo.setProperty("tip", "The model that predicts, and from which training goes on.")
         self.open_button = button("open_model_button", "Open model...", "Takes a model that was saved before.")
         self.save_button = button("save_model_button", "Save model...", "Saves the model that predicts.")
