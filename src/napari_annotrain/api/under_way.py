@@ -29,6 +29,8 @@ from napari_annotrain.specs import PredictSpec
 
 #: Cells of fewer pixels on the average would be crumbs: what decides how large their ids may become.
 LEAST_CELL_PX = 16
+#: Largest core of a tile that workers of a cluster compute on processors, in px.
+WORKER_CORE = 512
 #: Side of the windows by which an image is known again.
 LOOK_PX = 32
 #: So many planes are looked at, and windows altogether at least.
@@ -120,7 +122,11 @@ def go_on(
 
 
 def _plan(model: Model, stack: Stack, spec: PredictSpec) -> tuple[PredictSpec, bool]:
-    """As `plan_tiles`; for workers, whose devices are not known here, as for a CPU unless a device is named."""
+    """As `plan_tiles`; for workers, whose devices are not known here, as for a CPU unless a device is named.
+
+    Workers of one computer share the way to its memory, which tiles of 512 px need much less: alone, one worker is a
+    tenth slower with them, but two are a fifth faster.
+    """
     if not spec.scheduler:
         return plan_tiles(model, stack, spec)
     device = "cpu" if spec.device == "auto" else spec.device
@@ -129,7 +135,8 @@ def _plan(model: Model, stack: Stack, spec: PredictSpec) -> tuple[PredictSpec, b
         model, stack, spec.model_copy(update={"device": "cpu", "precision": "float32" if own else "auto"})
     )
     precision = spec.precision if own else "float16" if device == "cuda" else planned.precision
-    return planned.model_copy(update={"device": device, "precision": precision}), by_plane
+    tile = min(int(planned.tile), WORKER_CORE) if device == "cpu" and spec.tile == "auto" else planned.tile
+    return planned.model_copy(update={"device": device, "precision": precision, "tile": tile}), by_plane
 
 
 def stored_as(model: Model, stack: Stack, spec: PredictSpec) -> tuple[str, tuple[int, ...]]:
