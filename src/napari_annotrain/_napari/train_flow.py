@@ -114,7 +114,7 @@ class TrainFlow(TrainSettings):
         if self._c.panel is None:
             return
         self._c.panel.train.loss_plot.add_loss(event.seconds, event.loss)
-        words = [duration(event.seconds), f"{event.step:,} steps", self._where]
+        words = [duration(event.seconds), f"{event.step:,} step{'s' * (event.step != 1)}", self._where]
         if 0.02 < event.fraction < 1:
             words.append(time_left(event.seconds * (1 - event.fraction) / event.fraction))
         words.append(self._grown)
