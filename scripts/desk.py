@@ -139,7 +139,7 @@ class Desk:
 
     def have_model(self, output: str = "") -> None:
         """Let the shipped model of cells predict."""
-        self.controller.train.use(Trained("cells-2d", shipped()))
+        self.controller.models.use(Trained("cells-2d", shipped()))
         if output:
             self.panel.predict.output_combo.choose(output)
         self.pause()
