@@ -43,7 +43,8 @@ def look(seconds):
         time.sleep(0.01)
 
 viewer = napari.Viewer()
-(entry,) = (action for action in viewer.window.plugins_menu.actions() if action.text().startswith("Annotrain"))
+(mine,) = (action for action in viewer.window.plugins_menu.actions() if action.text().startswith("Annotrain"))
+(entry,) = (action for action in mine.menu().actions() if action.text().startswith("Annotrain"))
 entry.trigger()
 look(1)
 (panel,) = viewer.window.dock_widgets.values()
