@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QCheckBox
 from report import machine, table, write_part
 
 from napari_annotrain import api
-from napari_annotrain._napari.view import region_of
+from napari_annotrain._napari.viewer.view import region_of
 from napari_annotrain.data.strokes import strokes
 from napari_annotrain.data.synthetic import cells
 from napari_annotrain.session import Trained

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_annotrain._napari.tally import FEW_PLANES
+from napari_annotrain._napari.annotate.tally import FEW_PLANES
 
 pytestmark = pytest.mark.gui
 CTRL = Qt.KeyboardModifier.ControlModifier

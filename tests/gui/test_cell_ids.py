@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_annotrain._napari.cell_ids import CellIds
+from napari_annotrain._napari.annotate.cell_ids import CellIds
 
 
 def box(z, rows=slice(0, 4)):

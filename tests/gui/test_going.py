@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_annotrain._napari.going import SEEN_PX, SPECK_PX, go_to, point_in
-from napari_annotrain._napari.view import visible_box
+from napari_annotrain._napari.viewer.going import SEEN_PX, SPECK_PX, go_to, point_in
+from napari_annotrain._napari.viewer.view import visible_box
 
 NM = ("s", "pixel", "nm", "nm", "nm")
 

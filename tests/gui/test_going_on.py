@@ -8,8 +8,9 @@ import pytest
 from tests.inference.test_segment import threshold_model
 
 from napari_annotrain import api
-from napari_annotrain._napari import layer_array, one_image
-from napari_annotrain._napari.layer_array import LayerArray
+from napari_annotrain._napari.runs.work import one_image
+from napari_annotrain._napari.viewer import layer_array
+from napari_annotrain._napari.viewer.layer_array import LayerArray
 from napari_annotrain.api import large_planes, stored
 from napari_annotrain.data import filling, pyramid
 from napari_annotrain.errors import AnnotrainError

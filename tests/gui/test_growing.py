@@ -5,10 +5,10 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from napari_annotrain._napari import layer_array
-from napari_annotrain._napari.brackets import split
-from napari_annotrain._napari.growing import Growing
-from napari_annotrain._napari.layer_array import LayerArray
+from napari_annotrain._napari.predict.growing import Growing
+from napari_annotrain._napari.viewer import layer_array
+from napari_annotrain._napari.viewer.brackets import split
+from napari_annotrain._napari.viewer.layer_array import LayerArray
 from napari_annotrain.data import filling
 from napari_annotrain.errors import AnnotrainError
 
@@ -81,7 +81,7 @@ def test_what_changes_while_it_is_read_is_not_kept(way, growing, monkeypatch):
 
 
 def test_a_store_that_moves_in_the_middle_of_reading_is_read_where_it_went(way, growing, monkeypatch):
-    from napari_annotrain._napari import growing as module
+    from napari_annotrain._napari.predict import growing as module
 
     fill(way, 0, 1, 5)
     take, moved = module.take, []
@@ -143,7 +143,7 @@ def test_brackets_mean_what_they_mean_to_numpy(key):
     ],
 )
 def test_a_layer_has_it_in_the_order_of_its_axes(axes, classes, shape):
-    from napari_annotrain._napari.arrays import as_tzyx
+    from napari_annotrain._napari.viewer.arrays import as_tzyx
 
     n_t, n_z = (2 if "T" in axes else 1), (3 if "Z" in axes else 1)
     growing = Growing((*[classes] * bool(classes), n_t, n_z, 6, 8), np.int32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_annotrain._napari import labels_copy
+from napari_annotrain._napari.annotate import labels_copy
 
 pytestmark = pytest.mark.gui
 

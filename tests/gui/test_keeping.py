@@ -307,7 +307,7 @@ def test_another_session_is_not_opened_while_the_disk_refuses_this_one(lab, sess
     lab.click("new_annotation_button")
     stroke(lab)
     kept(lab, sessions, lambda state, sheets: bool(sheets) and bool(sheets[0].any()))
-    monkeypatch.setattr("napari_annotrain._napari.session_keeping.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("napari_annotrain._napari.session.keeping.WAIT_SECONDS", 0.2)
     monkeypatch.setattr("napari_annotrain.session.writer.AGAIN_SECONDS", 0.05)
     write = SessionFolder.write
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels, Shapes
 
-from napari_annotrain._napari.kept_images import drawn
+from napari_annotrain._napari.session.kept_images import drawn
 
 CORNERS = [
     np.array([[1.0, 2, 3], [1, 2, 30], [1, 20, 30.25]]),

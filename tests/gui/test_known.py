@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_annotrain._napari.known import MOST_BOXES, Known, without
+from napari_annotrain._napari.predict.known import MOST_BOXES, Known, without
 
 SHAPE = (1, 2, 6, 7)
 OF = (object(), "classes")

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_annotrain._napari import arrays, layers
-from napari_annotrain._napari.arrays import as_tzyx
-from napari_annotrain._napari.colours import cell_colours, class_colours, next_cell
 from napari_annotrain._napari.roster import Roster
+from napari_annotrain._napari.viewer import arrays, layers
+from napari_annotrain._napari.viewer.arrays import as_tzyx
+from napari_annotrain._napari.viewer.colours import cell_colours, class_colours, next_cell
 from napari_annotrain.errors import AnnotrainError
 
 UM = ("micrometer", "micrometer")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.inference.test_segment import threshold_model
 
-from napari_annotrain._napari import live
+from napari_annotrain._napari.viewer import watch as live
 from napari_annotrain.events import TileDone
 from napari_annotrain.session import Trained
 from napari_annotrain.specs import CellsSpec, PredictSpec

@@ -10,8 +10,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_annotrain._napari import measure_flow
 from napari_annotrain._napari.controller import controller_of
+from napari_annotrain._napari.measure import flow as measure_flow
 from napari_annotrain.events import Measured
 
 pytestmark = pytest.mark.gui

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_annotrain._napari import previews
+from napari_annotrain._napari.train import previews
 
 pytestmark = pytest.mark.gui
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from napari_annotrain._napari import progress as progressing
-from napari_annotrain._napari.progress import Progress
-from napari_annotrain._napari.run_events import Advanced, LeftOut
+from napari_annotrain._napari.predict import progress as progressing
+from napari_annotrain._napari.predict.progress import Progress
+from napari_annotrain._napari.runs.events import Advanced, LeftOut
 from napari_annotrain._qt.predict import IMAGES, STACK
 from napari_annotrain.events import Note, Started
 

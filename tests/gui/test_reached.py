@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_annotrain._napari.reached import Asked, Reached
+from napari_annotrain._napari.predict.reached import Asked, Reached
 from napari_annotrain.specs import CellsSpec, PredictSpec
 
 IMAGE, MODEL = np.zeros((4, 8, 8)), object()

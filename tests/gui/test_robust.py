@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QStyle, QStyleOptionComboBox
 
-from napari_annotrain._napari import one_image
-from napari_annotrain._napari.telling import Telling
+from napari_annotrain._napari.predict.telling import Telling
+from napari_annotrain._napari.runs.work import one_image
 
 pytestmark = pytest.mark.gui
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_annotrain._napari import tally as tallying
-from napari_annotrain._napari.tally import Tally
+from napari_annotrain._napari.annotate import tally as tallying
+from napari_annotrain._napari.annotate.tally import Tally
 
 
 @pytest.fixture(params=[np.uint8, np.uint16, np.int32, np.int64])

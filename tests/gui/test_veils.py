@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_annotrain._napari import veils
-from napari_annotrain._napari.veils import Veil
+from napari_annotrain._napari.predict import veils
+from napari_annotrain._napari.predict.veils import Veil
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_annotrain._napari.view import is_inside, layer_shape, region_of, visible_box
+from napari_annotrain._napari.viewer.view import is_inside, layer_shape, region_of, visible_box
 
 
 @pytest.fixture

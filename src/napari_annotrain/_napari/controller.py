@@ -6,31 +6,32 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image, Labels
 
 from napari_annotrain._napari import present
-from napari_annotrain._napari.accept_flow import AcceptFlow
-from napari_annotrain._napari.augment_flow import AugmentFlow
-from napari_annotrain._napari.border_flow import BorderFlow
-from napari_annotrain._napari.changes_flow import ChangesFlow
-from napari_annotrain._napari.class_flow import ClassFlow
-from napari_annotrain._napari.corrections_flow import CorrectionsFlow
-from napari_annotrain._napari.doubt_flow import DoubtFlow
-from napari_annotrain._napari.edit_flow import EditFlow
-from napari_annotrain._napari.first_steps_flow import FirstStepsFlow
-from napari_annotrain._napari.keep_flow import KeepFlow
+from napari_annotrain._napari.annotate.accept import AcceptFlow
+from napari_annotrain._napari.annotate.border import BorderFlow
+from napari_annotrain._napari.annotate.classes import ClassFlow
+from napari_annotrain._napari.annotate.edit import EditFlow
+from napari_annotrain._napari.annotate.paint import PaintFlow
+from napari_annotrain._napari.annotate.suspects import SuspectFlow
+from napari_annotrain._napari.annotate.tally import Tally
+from napari_annotrain._napari.annotate.where_next import DoubtFlow
+from napari_annotrain._napari.first_steps import FirstStepsFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
-from napari_annotrain._napari.live import ViewWatch
-from napari_annotrain._napari.measure_flow import MeasureFlow
-from napari_annotrain._napari.models_flow import ModelsFlow
-from napari_annotrain._napari.paint_flow import PaintFlow
-from napari_annotrain._napari.predict_flow import PredictFlow
+from napari_annotrain._napari.measure.flow import MeasureFlow
+from napari_annotrain._napari.models.changes import ChangesFlow
+from napari_annotrain._napari.models.flow import ModelsFlow
+from napari_annotrain._napari.predict.flow import PredictFlow
+from napari_annotrain._napari.predict.seams import SeamFlow
 from napari_annotrain._napari.roster import Roster
-from napari_annotrain._napari.run_events import Ready
-from napari_annotrain._napari.runs import warm_up
-from napari_annotrain._napari.seam_flow import SeamFlow
-from napari_annotrain._napari.session_flow import SessionFlow
-from napari_annotrain._napari.suspect_flow import SuspectFlow
-from napari_annotrain._napari.tally import Tally
-from napari_annotrain._napari.train_flow import TrainFlow
-from napari_annotrain._napari.view import unwrap
+from napari_annotrain._napari.runs.events import Ready
+from napari_annotrain._napari.runs.work import warm_up
+from napari_annotrain._napari.session.flow import SessionFlow
+from napari_annotrain._napari.train.augment import AugmentFlow
+from napari_annotrain._napari.train.corrections import CorrectionsFlow
+from napari_annotrain._napari.train.flow import TrainFlow
+from napari_annotrain._napari.train.keep import KeepFlow
+from napari_annotrain._napari.viewer.large_planes import show_only_strokes
+from napari_annotrain._napari.viewer.view import unwrap
+from napari_annotrain._napari.viewer.watch import ViewWatch
 from napari_annotrain._qt.job import Job, sentence
 from napari_annotrain._qt.lane import Lane
 from napari_annotrain._qt.panel import Panel
@@ -296,6 +297,7 @@ class Controller:
         self.annotation = labels
         if labels is not None and self.image is not None:
             self.roster.pair(self.image, labels)
+            show_only_strokes(self.roster.viewer, labels)
             self.paint.colour()
             labels.events.selected_label.connect(self.paint.show_selected)
             labels.events.mode.connect(self.edit.follow_mode)

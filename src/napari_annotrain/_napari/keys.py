@@ -8,7 +8,7 @@ from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
 from qtpy.QtWidgets import QAbstractButton
 
-from napari_annotrain._napari.view import unwrap
+from napari_annotrain._napari.viewer.view import unwrap
 from napari_annotrain._qt.panel import Panel
 from napari_annotrain._qt.predict import STACK, VIEW
 from napari_annotrain._qt.tools import ACCEPT, DELETE, FILL, MERGE, SPLIT

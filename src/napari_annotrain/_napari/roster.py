@@ -5,13 +5,13 @@ from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 import numpy as np
 from napari.layers import Image, Labels, Shapes
 
-from napari_annotrain._napari import layers
-from napari_annotrain._napari.arrays import as_tzyx, empty
-from napari_annotrain._napari.colours import set_colours
-from napari_annotrain._napari.growing import Growing
-from napari_annotrain._napari.layer_array import LayerArray
-from napari_annotrain._napari.pieces import Measured
-from napari_annotrain._napari.results import Result, fits
+from napari_annotrain._napari.predict.growing import Growing
+from napari_annotrain._napari.predict.pieces import Measured
+from napari_annotrain._napari.predict.results import Result, fits
+from napari_annotrain._napari.viewer import layers
+from napari_annotrain._napari.viewer.arrays import as_tzyx, empty
+from napari_annotrain._napari.viewer.colours import set_colours
+from napari_annotrain._napari.viewer.layer_array import LayerArray
 from napari_annotrain.axes import parse_axes
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack

@@ -1,0 +1,70 @@
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from napari_annotrain._napari.annotate.tally import Strip, Tally
+from napari_annotrain.data.patchwork import Box, Patchwork
+
+#: Where more pixels than this may be painted, no copy is made.
+MOST_PIXELS = 1 << 28
+#: Up to so many pixels, all are read again when a training starts.
+MOST_READ_AGAIN = 1 << 26
+
+
+class LabelsCopy:
+    """What is painted on a labels layer, copied in the main thread, so that other threads never read what is painted.
+
+    It is brought up to date whenever the `Tally` has read a strip again: after strokes, undo and redo.
+
+    Parameters
+    ----------
+    changed
+        Called with the boxes, in the layer's array, that have other values than before.
+    """
+
+    def __init__(self, tally: Tally, layer: Any, changed: Callable[[list[Box]], None]) -> None:
+        self._tally, self._layer, self._changed = tally, layer, changed
+        self.patchwork = Patchwork(layer.data.shape, layer.data.dtype, tally.height)
+        for strip in tally.painted_strips():
+            *plane, k = strip
+            self.patchwork.put(tuple(plane), k, tally.values(strip))
+        tally.read.connect(self._take)
+
+    @property
+    def fits(self) -> bool:
+        """False once the layer has got another array, of another shape or type."""
+        data = self._layer.data
+        return bool(data.shape == self.patchwork.shape and data.dtype == self.patchwork.dtype)
+
+    def update(self) -> Patchwork:
+        """Read what has been painted up to now; a copy of it that does not change.
+
+        Where it is small, also what was written into the array without a word to the layer.
+        """
+        self._tally.count_now()
+        if isinstance(self._layer.data, np.ndarray) and self._layer.data.size <= MOST_READ_AGAIN:
+            for strip in self._tally.all_strips():
+                self._take(strip, self._tally.values(strip))
+        return self.patchwork.copy()
+
+    def close(self) -> None:
+        """Follow no longer."""
+        self._tally.read.disconnect(self._take)
+
+    def _take(self, strip: Strip, values: Any) -> None:
+        if not self.fits:
+            return
+        *plane, k = strip
+        boxes = self.patchwork.put(tuple(plane), k, values)
+        if boxes:
+            self._changed(boxes)
+
+
+def can_be_copied(tally: Tally, layer: Any) -> bool:
+    """Whether what is painted is little enough to be copied at once."""
+    if tally.counting and not isinstance(layer.data, np.ndarray):  # reading it may take long
+        return False
+    strip = tally.height * int(layer.data.shape[-1])
+    return min(prod(int(n) for n in layer.data.shape), len(tally.painted_strips()) * strip) <= MOST_PIXELS

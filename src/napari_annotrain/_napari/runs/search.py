@@ -1,0 +1,48 @@
+"""What looks through an image with a model, in a thread."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+from napari_annotrain._napari import engine
+from napari_annotrain._napari.predict.pieces import Measured
+from napari_annotrain.data.annotation import AnnotatedImage
+from napari_annotrain.data.stack import Stack
+from napari_annotrain.events import Event
+from napari_annotrain.specs import PredictSpec
+
+InUse = Callable[[], bool]
+
+
+def doubts(
+    model: Any,
+    stack: Stack,
+    annotated: AnnotatedImage | None,
+    spec: PredictSpec,
+    measured: Measured,
+    start: tuple[int, int],
+    in_use: InUse,
+) -> Iterator[Event]:
+    """Look for the places where a model is most in doubt, beginning with a plane (t, z)."""
+    api = engine.load()
+    try:
+        known = measured.of(api, model, stack)
+        run = api.iter_where_next(model, stack, annotated, spec=spec, normalisation=known, start=start)
+        with closing(api.leave_a_core(run, in_use)) as events:
+            yield from events
+    finally:
+        api.release_memory()
+
+
+def suspicions(
+    model: Any, annotated: AnnotatedImage, cells: bool, spec: PredictSpec, measured: Measured, in_use: InUse
+) -> Iterator[Event]:
+    """Look for what was painted and a model disagrees with."""
+    api = engine.load()
+    try:
+        known = measured.of(api, model, annotated.stack)
+        run = api.iter_suspects(model, annotated, cells, spec=spec, normalisation=known)
+        with closing(api.leave_a_core(run, in_use)) as events:
+            yield from events
+    finally:
+        api.release_memory()
