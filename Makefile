@@ -10,6 +10,8 @@ bin := .venv/bin
 ifeq ($(shell uname)$(DISPLAY),Linux)
 screen := QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1000x24"
 endif
+# Tests run in two processes, each on a virtual screen of its own (pytest-xvfb); a file's tests stay together.
+side_by_side := $(if $(filter Linux,$(shell uname)),QT_QPA_PLATFORM=xcb) $(bin)/python -m pytest -n 2 --dist loadfile
 # Images from real microscopes, where this machine has them; without them their tests say so and skip.
 ifneq ($(wildcard ../shared/data),)
 export ANNOTRAIN_DATA ?= $(abspath ../shared/data)
@@ -33,10 +35,10 @@ demo: libraries ## annotate, train and predict sample cells in napari (without a
 	$(bin)/annotrain demo
 
 test: libraries lint ## lint, types, floors, then every test, the window included
-	$(screen) $(bin)/python -m pytest --cov --cov-report=term:skip-covered
+	$(side_by_side) --cov --cov-report=term:skip-covered
 
 check: libraries lint ## the same without the slow tests
-	$(screen) $(bin)/python -m pytest -m "not nightly and not slow"
+	$(side_by_side) -m "not nightly and not slow"
 
 lint: .venv/.ready
 	$(bin)/ruff check .

@@ -1,6 +1,6 @@
 """Stacks from disk to disk: speed, memory, interruptions, and two workers against one.
 
-    python benchmarks/large.py [--planes 20] [--side 2048]
+    python benchmarks/large.py [--planes 20] [--side 2048] [--only-speed]
 
 A uint16 OME-Zarr of made cells in, an OME-Zarr out. The bare forward pass is the network alone at its best size, in the
 same process: as trained, and as prediction runs it (fused). Memory is the highest resident size of a process of its
@@ -94,26 +94,30 @@ def bare(network: torch.nn.Module, side: int, precision: torch.dtype) -> float:
 
 
 def speed(folder: Path, planes: int, side: int) -> list[tuple[str, ...]]:
+    """Ways from disk to disk, each between two measurements of the bare network: the machine's speed changes."""
     keep_freed_memory()
     net, precision = PRESETS["fast"].net, choose_precision("auto", choose_device("cpu"))
     torch.manual_seed(0)
     network = UNet(net).eval().to(memory_format=torch.channels_last)
     model = Model(Card(net=net, classes=(0, 1)), network.state_dict())
-    as_trained = max(bare(network, s, precision) for s in BARE_SIDES)
-    fused = max(bare(FusedUNet(network, precision), s, precision) for s in BARE_SIDES)
-    rows = [
-        ("bare forward pass, as trained", f"{as_trained:.2f}", "1", f"{as_trained / fused:.2f}"),
-        ("bare forward pass, fused", f"{fused:.2f}", f"{fused / as_trained:.2f}", "1"),
-    ]
+    fused = FusedUNet(network, precision)
+
+    def at_best() -> tuple[float, float]:
+        return tuple(max(bare(one, s, precision) for s in BARE_SIDES) for one in (network, fused))
+
     write_stack(folder / "small.zarr", 1, 256)
     at.predict(model, folder / "small.zarr", device="cpu")  # imports what prediction needs
+    rows, before = [], at_best()
     for used, output in ((model, "classes"), ("cells-2d", "cells")):
         for gigabytes in ("2GB", "4GB"):
             how = {"output": output, "memory": gigabytes, "out": folder / f"{output}-{gigabytes}.zarr", "device": "cpu"}
             taken = seconds(lambda u=used, h=how: at.predict(u, folder / "in.zarr", **h))
+            after = at_best()
             found = planes * side * side / 1e6 / taken
+            shares = [(one + other) / 2 for one, other in zip(before, after, strict=True)]
             name = f"disk to disk, {output}, `--memory {gigabytes}`"
-            rows.append((name, f"{found:.2f}", f"{found / as_trained:.2f}", f"{found / fused:.2f}"))
+            rows.append((name, f"{found:.2f}", *(f"{share:.2f}" for share in shares), f"{found / shares[0]:.2f}"))
+            before = after
     return rows
 
 
@@ -202,13 +206,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--planes", type=int, default=20)
     parser.add_argument("--side", type=int, default=2048)
+    parser.add_argument("--only-speed", action="store_true", help="print the speeds, and write nothing")
     given = parser.parse_args()
+    head = ("way", "Mpx/s", "bare network meanwhile, Mpx/s", "bare and fused", "against the bare network")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_stack(folder / "in.zarr", given.planes, given.side)
         rows = speed(folder, given.planes, given.side)
+        if given.only_speed:
+            print(table(head, rows))
+            return
         lines = [memory(folder), kills(folder), workers(folder)]
-    head = ("way", "Mpx/s", "against bare, as trained", "against bare, fused")
     about = f"{given.planes} x {given.side} x {given.side} uint16, `fast`."
     write_part("large", "\n\n".join([f"{machine()} {about}", table(head, rows), *lines]))
 

@@ -24,7 +24,7 @@ import numpy as np
 from napari_window import Window, pause, wait
 from qtpy.QtCore import QEvent, QObject, QPointF, Qt, QTimer
 from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QCheckBox, QWidget
 from report import machine, table, write_part
 
 from napari_annotrain.data.strokes import strokes
@@ -35,6 +35,8 @@ SIDE, BRUSH = 2048, 10
 TICK_MS, MOVE_MS = 5, 33
 #: A stroke has so many moves of so many px on the screen; strokes lie so far apart.
 MOVES, MOVE_PX, APART_PX = 45, 6, 12
+#: With *Live* on the view is moved by so many px of the image every so many s.
+LOOK_ON_SECONDS, LOOK_ON_PX = 4.0, 16
 #: Beginning and end of what is measured, in s of the clock.
 Span = tuple[float, float]
 
@@ -232,6 +234,35 @@ class Lab:
         window.wait_until_idle(300)
         return spans
 
+    def keep_training(self) -> list[Span]:
+        """Train on what is being painted, with *Live* on, and look a little further now and then."""
+        window = self.window
+        checks = [window.part(QCheckBox, name) for name in ("keep_training_check", "live_check")]
+        for check in checks:
+            check.setChecked(True)
+        window.choose("base_combo", "nothing")
+        window.press("train_button")
+        wait(lambda: self.prediction_seen(), 300)
+
+        def run() -> None:
+            camera, end = window.viewer.scene.camera, time.perf_counter() + self.seconds
+            while time.perf_counter() < end:
+                pause(min(LOOK_ON_SECONDS, self.seconds))
+                _, y, x = camera.center
+                camera.center = (0, y, x + LOOK_ON_PX)
+
+        spans = [span(run)]
+        window.press("stop_button")
+        window.wait_until_idle(300)
+        for check in checks:
+            check.setChecked(False)
+        return spans
+
+    def prediction_seen(self) -> bool:
+        """Whether something was predicted since the training began."""
+        found = self.window.prediction()
+        return found is not None and bool(found.any())
+
     def predict(self) -> list[Span]:
         """Predict the whole image again and again."""
         spans: list[Span] = []
@@ -332,6 +363,7 @@ def main() -> None:
         lab.measure("painting", lab.rest, paints=True),
         lab.measure("training", lab.train),
         lab.measure("training and painting", lab.train, paints=True),
+        lab.measure("kept training, live, painting", lab.keep_training, paints=True),
         lab.measure("predicting", lab.predict),
         lab.measure("predicting and painting", lab.predict, paints=True),
     ]

@@ -12,7 +12,7 @@ from skimage.io import imread
 from napari_annotrain import cli
 
 NO_DISPLAY = sys.platform.startswith("linux") and not os.environ.get("DISPLAY")
-needs_display = pytest.mark.skipif(NO_DISPLAY, reason="needs a display: run under xvfb-run")
+needs_display = pytest.mark.skipif(NO_DISPLAY, reason="needs a display: install Xvfb")
 
 
 def run_demo(out, seconds):

@@ -94,7 +94,7 @@ def test_command_line(tmp_path):
 
 
 @pytest.mark.gui
-@pytest.mark.skipif(NO_DISPLAY, reason="needs a display: run under xvfb-run")
+@pytest.mark.skipif(NO_DISPLAY, reason="needs a display: install Xvfb")
 def test_open_panel():
     code = f"""
 import napari, runpy

@@ -12,15 +12,22 @@ import pytest
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Done, Grown, Note, Started, Step, TileDone, Validated
 
-HAS_DISPLAY = not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY"))
-if not HAS_DISPLAY:
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # enough for widgets without OpenGL
+
+def has_display():
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure():
+    """After pytest-xvfb has looked for a virtual screen."""
+    if not has_display():
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # enough for widgets without OpenGL
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.get_closest_marker("gui") and not HAS_DISPLAY:
-            item.add_marker(pytest.mark.skip(reason="needs a display: run under xvfb-run"))
+        if item.get_closest_marker("gui") and not has_display():
+            item.add_marker(pytest.mark.skip(reason="needs a display: install Xvfb"))
 
 
 @pytest.fixture(autouse=True)

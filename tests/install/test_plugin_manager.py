@@ -11,7 +11,7 @@ import pytest
 NO_DISPLAY = sys.platform.startswith("linux") and not os.environ.get("DISPLAY")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(NO_DISPLAY, reason="needs a display: run under xvfb-run"),
+    pytest.mark.skipif(NO_DISPLAY, reason="needs a display: install Xvfb"),
     pytest.mark.skipif(os.name == "nt", reason="links to the packages of this environment need a POSIX system"),
 ]
 
