@@ -21,7 +21,7 @@ endif
 with_peers := tiling augmentation
 alone := training decoding joining batches forest startup latency live strokes rounds window large real_data
 
-# Quality on real images, in the order in which most is learnt soonest; hours, kept row by row in .benchmarks/.
+# Quality on real images, in the order in which most is learnt soonest; hours, kept row by row in benchmarks/measured.
 qualities := quality pictures few_shot annotator membranes scratch
 
 on_pyside := $(patsubst %,tests/gui/test_%.py,panel first_steps loop keeping)

@@ -4,7 +4,7 @@
 
 Painted on images of a set's `train` folder, scored on all of its `test` folder: AP50 of all objects together, those
 below 15 px ignored. The base was trained without the set (`scripts/train_base_weights.py --share 0.1 --without SET`,
-made here where it is missing). Rows are kept in `.benchmarks/`: an interrupted run goes on where it stopped. --long
+made here where it is missing). Rows are kept: an interrupted run goes on where it stopped. --long
 adds 300 s to the rows of one image and of all.
 """
 

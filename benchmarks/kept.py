@@ -8,14 +8,15 @@ from typing import Any
 
 from report import REPOSITORY, machine
 
-FOLDER = REPOSITORY / ".benchmarks"
+#: Rows are part of the repository, so that whoever goes on has them; models made for a benchmark are not.
+ROWS, MODELS = REPOSITORY / "benchmarks" / "measured", REPOSITORY / ".benchmarks"
 
 
 class Kept:
     """Measured rows by name; each remembers where and when it was measured."""
 
     def __init__(self, name: str) -> None:
-        self._path = FOLDER / f"{name}.json"
+        self._path = ROWS / f"{name}.json"
         self._rows: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
 
     def row(self, key: str, measure: Callable[[], Any]) -> Any:
@@ -23,7 +24,7 @@ class Kept:
         if key not in self._rows:
             print(key, "...", flush=True)
             self._rows[key] = {"result": measure(), "measured": machine()}
-            FOLDER.mkdir(exist_ok=True)
+            ROWS.mkdir(exist_ok=True)
             beside = self._path.with_suffix(".part")
             beside.write_text(json.dumps(self._rows, indent=1))
             os.replace(beside, self._path)
@@ -37,5 +38,5 @@ class Kept:
 
 def file_of(name: str) -> Path:
     """A file beside the kept rows, such as a model made for a benchmark."""
-    FOLDER.mkdir(exist_ok=True)
-    return FOLDER / name
+    MODELS.mkdir(exist_ok=True)
+    return MODELS / name

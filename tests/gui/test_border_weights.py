@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from napari_annotrain._napari.runs.work import work as runs
+from napari_annotrain._napari.runs import work as runs
 from napari_annotrain.data.border_map import border_map
 
 pytestmark = pytest.mark.gui
