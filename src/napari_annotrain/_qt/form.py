@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLineEdit, QPushButton, QS
 
 from napari_annotrain._qt.fold import WheelGuard
 from napari_annotrain._qt.layout import allow, faint_label, form_layout, row_of, words
-from napari_annotrain.specs import Spec
+from napari_annotrain.specs import Spec, refusal
 
 #: Spin boxes need an end somewhere.
 LARGEST = 10**12
@@ -119,7 +119,7 @@ class SpecForm(QWidget):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"][:1])
             info = type(self._spec).model_fields.get(where)
-            self._say(f"{info.title if info else 'Settings'}: {first['msg']}")
+            self._say(f"{info.title}: {first['msg']}" if info else refusal(error))
             return
         self._say("")
         self.changed.emit(self._spec)
