@@ -1,4 +1,5 @@
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from types import UnionType
@@ -16,6 +17,8 @@ from napari_annotrain.specs import Spec, refusal
 
 #: Spin boxes need an end somewhere.
 LARGEST = 10**12
+#: Longer lines of tooltips are broken.
+TOOLTIP_LETTERS = 100
 #: Amounts of memory are shown in GB; the smallest that can be entered, in GB.
 GB, LEAST_GB = 10**9, 0.1
 
@@ -255,7 +258,7 @@ def _tooltip(info: FieldInfo) -> str:
 
 def _tooltip_lines(info: FieldInfo) -> Iterator[str]:
     if info.description:
-        yield info.description
+        yield from textwrap.wrap(info.description, TOOLTIP_LETTERS)
     if _unit(info) == "bytes":
         yield f"Usually: {info.default / GB:g} GB"
         return

@@ -32,7 +32,6 @@ class TrainSettings:
         panel.train.set_spec(self._preset_spec(), new_default=True)
         panel.train.set_spec(session.train)
         panel.train.set_net(PRESETS[session.preset].net, new_default=True)
-        panel.train.set_net(session.net or PRESETS[session.preset].net)
         panel.predict.more.set_spec(session.predict)
         panel.predict.cells.set_spec(session.predict.cells)
         self._offer_bases()
@@ -101,12 +100,14 @@ class TrainSettings:
 
     def set_net(self, net: NetSpec) -> None:
         """Build the network otherwise than the preset does."""
-        session = self._c.session
+        session, whose = self._c.session, self._whose_network()
         usual = PRESETS[session.preset].net
+        if whose:  # the button that goes back to the preset's
+            self.show_settings()
+            self._c.say(self._why_its_own(whose))
+            return
         different = net.differences(usual)
         session.net = net if different else None
-        if self._c.panel is not None:
-            self._c.panel.train.set_net(net)
         self._refuse_parts()
         what = f"with {', '.join(different)}" if different else "as it comes"
         self._c.say(f"Training from nothing will build the network {session.preset} {what}.")
@@ -116,16 +117,20 @@ class TrainSettings:
         if panel is None:
             return
         net, whose = session.net or PRESETS[session.preset].net, self._whose_network()
+        if whose and session.base == LAST_MODEL and session.model is not None:
+            net = session.model.model.card.net
+        panel.train.set_net(net)
         if whose:
-            words = (
-                f"Training goes on from {whose}, whose network stays as it is: start from nothing to choose another."
-            )
-            panel.train.network.refuse(dict.fromkeys(type(net).model_fields, words))
+            panel.train.network.refuse(dict.fromkeys(type(net).model_fields, self._why_its_own(whose)))
         elif net.down == "none":
             words = "Nothing is halved on the way down, so that there is no way up."
             panel.train.network.refuse({"up": words, "skips": words})
         else:
             panel.train.network.refuse({})
+
+    @staticmethod
+    def _why_its_own(whose: str) -> str:
+        return f"Training goes on from {whose}, whose network stays as it is: start from nothing to choose another."
 
     def _preset_spec(self) -> TrainSpec:
         """The settings of the chosen preset, with the present time and device."""
