@@ -30,6 +30,10 @@ def test_a_device_that_is_unknown_or_not_there_is_refused(command, device, words
     ("command", "words"),
     [
         ([*TRAIN, "--preset", "huge"], "There is no preset 'huge': choose one of fast"),
+        ([*TRAIN, "--up", "unpool", "--down", "average"], "Unpooling needs to know where the largest pixels were"),
+        ([*TRAIN, "--preset", "segnet", "--down", "strided"], "choose max as way down"),
+        ([*TRAIN, "--skips", "some"], "--skips cannot be some"),
+        ([*TRAIN, "--depth", "40"], "--depth cannot be 40"),
         ([*TRAIN, "--target", "image"], "not there yet"),
         ([*TRAIN, "--target", "spots"], "'spots' is no target: choose"),
         ([*TRAIN[:-1], "0"], "0 steps"),

@@ -11,6 +11,7 @@ import pytest
 
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Done, Grown, Note, Started, Step, TileDone, Validated
+from napari_annotrain.specs import NetSpec
 
 
 def has_display():
@@ -83,11 +84,12 @@ class FakeEngine:
         return ["cells-2d"]
 
     def save_model(self, model, path):
-        path.write_text(json.dumps(vars(model.card)))
+        path.write_text(json.dumps(vars(model.card), default=lambda net: net.model_dump()))
 
     def load_model(self, path):
         card = json.loads(path.read_text())
         card["class_names"] = {int(value): name for value, name in card["class_names"].items()}
+        card["net"] = NetSpec(**card["net"])
         return SimpleNamespace(card=SimpleNamespace(**card))
 
     def release_memory(self):
@@ -157,6 +159,7 @@ class FakeEngine:
                 class_names=settings["class_names"],
                 normalise="as ever",
                 training_range=(),
+                net=settings.get("net") or NetSpec(),
             )
         )
 

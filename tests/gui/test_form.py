@@ -2,7 +2,7 @@ import pytest
 from qtpy.QtWidgets import QDoubleSpinBox
 
 from napari_annotrain._qt.form import SpecForm
-from napari_annotrain.specs import PRESETS, PredictSpec, TrainSpec
+from napari_annotrain.specs import PRESETS, NetSpec, PredictSpec, TrainSpec
 
 
 def native(form, name):
@@ -97,3 +97,18 @@ def test_memory_is_entered_in_gigabytes(qtbot):
     assert form._fields["memory"].title == "Memory"
     form._fields["memory"]._entry.value = 3.5
     assert form.value().memory == 3_500_000_000
+
+
+def test_parts_that_do_not_go_together_are_refused_in_words_in_place(qtbot):
+    form = SpecForm(NetSpec(), hide=("channels", "outputs", "ndim"))
+    qtbot.addWidget(form)
+    form._fields["up"]._entry.value = "unpool"
+    assert form.value().up == "unpool"
+    with qtbot.assertNotEmitted(form.changed):
+        form._fields["down"]._entry.value = "average"
+    assert form.problem_label.text() == (
+        "Unpooling needs to know where the largest pixels were: choose max as way down."
+    )
+    form._fields["up"]._entry.value = "nearest3"
+    assert form.problem_label.isHidden()
+    assert form.value() == NetSpec(up="nearest3", down="average")

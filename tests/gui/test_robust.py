@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QStyle, QStyleOptionComboBox
 
 from napari_annotrain._napari.predict.telling import Telling
 from napari_annotrain._napari.runs import one_image
+from napari_annotrain.specs import PRESETS
 
 pytestmark = pytest.mark.gui
 
@@ -260,6 +261,32 @@ def test_the_network_that_is_shown_is_the_one_that_is_trained(lab):
     assert "the network of cells-2d" in lab.status
     lab.train()
     assert lab.fake.calls[-2][2]["base"] == "cells-2d"
+
+
+def test_parts_of_the_network_reach_the_engine_until_a_model_brings_its_own(lab):
+    lab.annotate()
+    lab.panel.train.base_combo.choose("none")
+    form = lab.panel.train.network.form
+    form._fields["up"]._entry.value = "bilinear"
+    assert "fast with Way up bilinear and not transposed" in lab.status
+    form._fields["down"]._entry.value = "none"
+    assert not form._fields["skips"].isEnabled()
+    assert "no way up" in form._fields["skips"].toolTip()
+    form._fields["down"]._entry.value = "max"
+    lab.train()
+    net = lab.fake.calls[0][2]["net"]
+    assert net == PRESETS["fast"].net.choose({"up": "bilinear"})
+    assert lab.find("base_combo").currentText() == "my last model"
+    assert form.value() == net, "the model's own, as it is"
+    assert not form._fields["up"].isEnabled()
+    assert "start from nothing to choose another" in form._fields["up"].toolTip()
+    lab.panel.train.network.form.reset()
+    assert "from my last model, whose network stays as it is" in lab.status
+    lab.train()
+    assert [call for call in lab.fake.calls if call[0] == "train"][-1][2]["net"] is None
+    lab.find("preset_combo").setCurrentText("segnet")  # from nothing, as it comes
+    assert (form.value(), lab.controller.session.net) == (PRESETS["segnet"].net, None)
+    assert form._fields["up"].isEnabled()
 
 
 def test_settings_are_still_there_when_the_panel_is_opened_again(lab):

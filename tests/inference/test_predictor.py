@@ -18,6 +18,8 @@ from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import PRESETS, NetSpec, NormaliseSpec, PredictSpec
 from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.tiles.grid import cut
+from tests.net.family import presets, variations
+from tests.net.test_fused import trained
 
 NETS = {
     "padded": NetSpec(width=4, depth=2),
@@ -67,9 +69,24 @@ def test_tiles_give_exactly_what_the_whole_image_gives(name, precision):
     assert whole.std() > 0.002, "test invalid: the network says the same everywhere"
 
 
+FAMILY = variations() | presets(width=4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("net", FAMILY.values(), ids=FAMILY)
+def test_tiles_of_every_relative_are_exact(net, precision):
+    """At the image's border too, which is mirrored and lies in the middle of no tile."""
+    model, stack = Model(Card(net=net, classes=(0, 1)), trained(net).state_dict()), random_stack(net, (75, 90))
+    whole, tiled = (probabilities(model, stack, tile=tile, precision=precision) for tile in ("whole", 32))
+    assert not np.isnan(tiled).any()
+    assert np.abs(tiled - whole).max() <= 1e-5
+    assert np.array_equal(tiled.argmax(0), whole.argmax(0))
+    assert whole.std() > 0.001, "test invalid: the network says the same everywhere"
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("preset", ["standard", "paper"])
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "fast"])
 def test_the_larger_presets_are_exact_as_well(preset, precision):
     net = PRESETS[preset].net
     stack = random_stack(net, (260, 330))

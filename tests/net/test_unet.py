@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_annotrain.net.unet import UNet, upsample
+from napari_annotrain.net.unet import UNet
+from napari_annotrain.net.up import upsample
 from napari_annotrain.specs import PRESETS, NetSpec
 
 

@@ -23,7 +23,7 @@ from napari_annotrain.session.state import (
     restore_settings,
     settings_of,
 )
-from napari_annotrain.specs import TrainSpec
+from napari_annotrain.specs import NetSpec, TrainSpec
 
 SHAPE = (2, 9, 7)
 
@@ -232,11 +232,15 @@ def test_settings_of_another_version_are_taken_as_far_as_they_are_known():
 
 
 def test_settings_come_back_as_they_were():
-    before = Session(target="cells", train=TrainSpec(seconds=None, steps=40), class_names={0: "background", 1: "cell"})
+    net = NetSpec(up="bilinear")
+    before = Session(
+        target="cells", net=net, train=TrainSpec(seconds=None, steps=40), class_names={0: "background", 1: "cell"}
+    )
     after = Session()
     restore_settings(after, json.loads(json.dumps(settings_of(before))))
     assert settings_of(after) == settings_of(before)
     assert after.train.seconds is None
+    assert after.net == net
 
 
 #: As version 0.1.0 wrote it.

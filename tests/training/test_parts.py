@@ -13,12 +13,14 @@ from napari_annotrain.training.parts import choose_parts
 
 CODE = """
 import torch
+import sys
 from napari_annotrain.net.device import keep_freed_memory
 from napari_annotrain.specs import PRESETS
 from napari_annotrain.training.learner import prepare
 
 keep_freed_memory()
-learner = prepare(PRESETS["fast"].net, PRESETS["fast"].train.model_copy(update={"precision": "float32"}))
+net = PRESETS["fast"].net.choose({"block": sys.argv[1]})
+learner = prepare(net, PRESETS["fast"].train.model_copy(update={"precision": "float32"}))
 images = torch.rand(8, 1, 128, 128)
 maps = torch.ones(8, 2, 128, 128)
 line = lambda name: next(int(l.split()[1]) * 1024 for l in open("/proc/self/status") if l.startswith(name))
@@ -41,12 +43,13 @@ def test_as_few_parts_as_fit_and_never_more_than_patches(width, patch, batch, fr
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak resident size is read from /proc")
-def test_a_step_takes_no_more_memory_than_is_reckoned_with():
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("block", ["plain", "dense"])
+def test_a_step_takes_no_more_memory_than_is_reckoned_with(block):
+    done = subprocess.run([sys.executable, "-c", CODE, block], capture_output=True, text=True, check=True)
     n_weights, taken = map(int, done.stdout.split())
-    least = next(free for free in range(10**7, 10**10, 10**7) if fits(n_weights, free))
+    least = next(free for free in range(10**7, 10**10, 10**7) if fits(block, n_weights, free))
     assert taken < least
 
 
-def fits(n_weights, free):
-    return choose_parts(NetSpec(width=16), n_weights, 128, 8, torch.float32, free) == 1
+def fits(block, n_weights, free):
+    return choose_parts(NetSpec(width=16, block=block), n_weights, 128, 8, torch.float32, free) == 1

@@ -81,6 +81,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (train.stop_clicked, controller.train.stop),
         (train.base_changed, controller.train.set_base),
         (train.preset_changed, controller.train.set_preset),
+        (train.net_changed, controller.train.set_net),
         (train.device_changed, controller.train.set_device),
         (train.spec_changed, controller.train.set_spec),
         (train.keep_toggled, controller.keep.set_on),

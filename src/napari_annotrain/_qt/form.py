@@ -1,4 +1,5 @@
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from types import UnionType
@@ -12,10 +13,12 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLineEdit, QPushButton, QS
 
 from napari_annotrain._qt.fold import WheelGuard
 from napari_annotrain._qt.layout import allow, faint_label, form_layout, row_of, words
-from napari_annotrain.specs import Spec
+from napari_annotrain.specs import Spec, refusal
 
 #: Spin boxes need an end somewhere.
 LARGEST = 10**12
+#: Longer lines of tooltips are broken.
+TOOLTIP_LETTERS = 100
 #: Amounts of memory are shown in GB; the smallest that can be entered, in GB.
 GB, LEAST_GB = 10**9, 0.1
 
@@ -119,7 +122,7 @@ class SpecForm(QWidget):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"][:1])
             info = type(self._spec).model_fields.get(where)
-            self._say(f"{info.title if info else 'Settings'}: {first['msg']}")
+            self._say(f"{info.title}: {first['msg']}" if info else refusal(error))
             return
         self._say("")
         self.changed.emit(self._spec)
@@ -255,7 +258,7 @@ def _tooltip(info: FieldInfo) -> str:
 
 def _tooltip_lines(info: FieldInfo) -> Iterator[str]:
     if info.description:
-        yield info.description
+        yield from textwrap.wrap(info.description, TOOLTIP_LETTERS)
     if _unit(info) == "bytes":
         yield f"Usually: {info.default / GB:g} GB"
         return

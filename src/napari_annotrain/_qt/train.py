@@ -9,7 +9,7 @@ from napari_annotrain._qt.form import SpecForm
 from napari_annotrain._qt.layout import allow, button, faint_label, form_layout, row_of, words
 from napari_annotrain._qt.more import MoreSettings
 from napari_annotrain._qt.plot import LossPlot
-from napari_annotrain.specs import PRESETS, Device, TrainSpec
+from napari_annotrain.specs import PRESETS, Device, NetSpec, TrainSpec
 
 #: What `preset_combo` holds while training goes on from a model, whose network cannot be chosen.
 OWN_NETWORK = "own"
@@ -24,6 +24,7 @@ class TrainStep(QWidget):
     preset_changed = Signal(object)
     device_changed = Signal(object)
     spec_changed = Signal(object)
+    net_changed = Signal(object)
     weights_clicked = Signal()
     keep_toggled = Signal(bool)
     augmentation_toggled = Signal(bool)
@@ -76,6 +77,14 @@ class TrainStep(QWidget):
             beside=self.border_weights_button,
             inside=self.augmentation_button,
         )
+        self.network = MoreSettings(
+            "network_parts_button",
+            NetSpec(),
+            hide=("channels", "outputs", "ndim"),
+            title="Parts of the network",
+            why="How the network is built, part by part: to see what each does on your own image.",
+            back="Back to the preset's network",
+        )
         self._build()
         self._connect()
 
@@ -96,6 +105,7 @@ class TrainStep(QWidget):
         whole.addWidget(self.run_label)
         whole.addWidget(self.corrections_plot)
         whole.addWidget(self.more)
+        whole.addWidget(self.network)
 
     def _connect(self) -> None:
         self.train_button.clicked.connect(lambda: self.train_clicked.emit())
@@ -108,6 +118,7 @@ class TrainStep(QWidget):
         self.device_combo.choice_changed.connect(self.device_changed)
         self.basic_form.changed.connect(self.spec_changed)
         self.more.changed.connect(self.spec_changed)
+        self.network.changed.connect(self.net_changed)
 
     def set_bases(self, bases: Sequence[tuple[str, str]], chosen: str) -> None:
         """Offer what to start from, name and words, and show what is chosen; nothing is told."""
@@ -138,6 +149,10 @@ class TrainStep(QWidget):
         self.more.set_spec(spec, new_default)
         self.basic_form.set_value(spec) if new_default else self.basic_form.show_value(spec)
 
+    def set_net(self, net: NetSpec, new_default: bool = False) -> None:
+        """Show how the network is built; as `new_default` that is also what the reset button goes back to."""
+        self.network.set_spec(net, new_default)
+
     def set_running(self, running: bool, why_not_train: str, why_not_stop: str) -> None:
         """Enable what can be done now; what cannot says why."""
         allow(self.train_button, why_not_train)
@@ -147,3 +162,4 @@ class TrainStep(QWidget):
         endless = "Training goes on until you press Stop." if self.keep_check.isChecked() else ""
         allow(self.basic_form, "A training is going on." if running else endless)
         self.more.set_editable(not running)
+        self.network.set_editable(not running)

@@ -19,7 +19,7 @@ from napari_annotrain.data.growth import Growth
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.inference.rescale import factor_to
 from napari_annotrain.net.model import Card, Model, digest
-from napari_annotrain.specs import NetSpec, Target, TrainSpec, check_choice, find_preset
+from napari_annotrain.specs import NetChoices, NetSpec, Target, TrainSpec, check_choice, find_preset
 from napari_annotrain.store.models import load_model, shipped_models
 from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.training.anchor import Anchor, share_for
@@ -52,6 +52,7 @@ def make_plan(
     class_names: Mapping[int, str] | None = None,
     skip_bad: bool = False,
     feed: Feed | None = None,
+    net_choices: NetChoices | Mapping[str, Any] | None = None,
 ) -> Plan:
     """Read the annotation, and choose the network that fits it.
 
@@ -61,6 +62,8 @@ def make_plan(
         Leave out images that cannot be used, instead of refusing.
     feed
         Brings what is painted while the training goes on.
+    net_choices
+        What of the preset's network is chosen otherwise; a model to start from keeps its own.
     """
     check_choice("target", target, Target)
     if target == "image":
@@ -72,7 +75,7 @@ def make_plan(
     if base is not None:
         spec = spec.model_copy(update={"normalise": base.card.normalise})
     origin = card or (base.card if base else None)
-    net = (origin or chosen).net
+    net = choose_network(origin, chosen.net, net_choices, "to resume" if card else "to start from")
     goal, window_px = cast("Target", target), _window_px(net, spec)
     dataset, scale = _build(images, goal, spec, origin, skip_bad, window_px, resumed=card is not None)
     shape = {"channels": dataset.images[0].stack.n_channels, "outputs": len(dataset.classes) + len(dataset.distances)}
@@ -91,6 +94,27 @@ def make_plan(
     )
     growth = Growth(feed, goal, spec, scale, window_px) if feed is not None else None
     return Plan(dataset, net, spec, base, anchor, state, made, growth)
+
+
+def choose_network(
+    origin: Card | None, usual: NetSpec, choices: NetChoices | Mapping[str, Any] | None, what: str = "to start from"
+) -> NetSpec:
+    """The network to train: that of the model it starts from, or the usual one with what was chosen otherwise.
+
+    Raises
+    ------
+    AnnotrainError
+        There is no such network, or the model has another one, into which its weights would not fit.
+    """
+    if origin is None:
+        return usual.choose(choices)
+    different = origin.net.choose(choices).differences(origin.net)
+    if different:
+        raise AnnotrainError(
+            f"The model {what} has another network than the one that was chosen ({'; '.join(different)}): keep its "
+            "network, or start from nothing."
+        )
+    return origin.net
 
 
 def grown_card(card: Card, dataset: AnnotatedDataset) -> Card:

@@ -14,7 +14,7 @@ from napari_annotrain.events import Checkpoint, Done, Event, Grown, Note, OnEven
 from napari_annotrain.net.device import choose_device
 from napari_annotrain.net.hidden_gpu import why_no_gpu
 from napari_annotrain.net.model import Card, Model
-from napari_annotrain.specs import Target, TrainSpec, check_choice, find_preset
+from napari_annotrain.specs import NetChoices, Target, TrainSpec, check_choice, find_preset
 from napari_annotrain.store.models import check_model_path, save_model, shipped_models
 from napari_annotrain.store.states import load_state, save_state
 from napari_annotrain.training.state import TrainingState
@@ -46,6 +46,7 @@ def train(
     out: str | Path | None = None,
     resume: bool = False,
     on_event: OnEvent | None = None,
+    net: NetChoices | Mapping[str, Any] | None = None,
 ) -> Model:
     """Train a model on annotated images.
 
@@ -62,7 +63,7 @@ def train(
     base
         Model to start from: a `Model`, a file, or the name of a shipped one; None or ``"none"`` to start afresh.
     preset
-        ``"fast"``, ``"standard"`` or ``"paper"``; with a base, its own network is used.
+        ``"fast"``, ``"standard"``, ``"paper"`` or another of `specs.PRESETS`; with a base, its own network is used.
     seconds, steps
         How long to train, reading excluded; 60 seconds if neither is given, and steps win over seconds.
     seed
@@ -77,6 +78,9 @@ def train(
         Go on from the training state beside `out`; seconds and steps count from the very first step.
     on_event
         Called with every event (`napari_annotrain.events`).
+    net
+        What of the preset's network is chosen otherwise, such as ``{"up": "bilinear", "skips": "add"}``; see
+        `specs.NetChoices`. Not with a base that has another network.
 
     Returns
     -------
@@ -92,7 +96,10 @@ def train(
     """
     check_choice("target", target, Target)
     choose_device(device)
-    spec = find_preset(preset).train.model_copy(update=_limits(seconds, steps, seed, device))
+    chosen = find_preset(preset)
+    if base is None or base == "none":
+        chosen.net.choose(net)  # refused before anything is read
+    spec = chosen.train.model_copy(update=_limits(seconds, steps, seed, device))
     state = card = None
     if out is not None:
         out = Path(out)
@@ -109,7 +116,7 @@ def train(
         hidden = why_no_gpu() if device == "auto" else ""
         for text in (*opened.notes, *([hidden] if hidden else [])):
             on_event(Note(text))
-    plan = make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad)
+    plan = make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad, net_choices=net)
     model = _follow(_with_cards(plan), spec, out, on_event)
     failed = [*opened.failed, *plan.dataset.failed]
     if failed:
@@ -129,6 +136,7 @@ def iter_training(
     card: Card | None = None,
     class_names: Mapping[int, str] | None = None,
     feed: Feed | None = None,
+    net: NetChoices | Mapping[str, Any] | None = None,
 ) -> Generator[Event]:
     """Train as `train` does, as a generator of events: `Started`, ..., `Checkpoint` with a `Model` each, `Done`.
 
@@ -146,8 +154,11 @@ def iter_training(
         By predicted value, for the card.
     feed
         Brings what is painted while the training goes on, and says whether it goes on without a limit.
+    net
+        What of the preset's network is chosen otherwise.
     """
-    yield from _with_cards(make_plan(images, target, preset, base, spec, state, card, class_names, feed=feed))
+    plan = make_plan(images, target, preset, base, spec, state, card, class_names, feed=feed, net_choices=net)
+    yield from _with_cards(plan)
 
 
 def _with_cards(plan: Plan) -> Generator[Event]:

@@ -9,6 +9,7 @@ from cyclopts import CycloptsError
 from pydantic import ValidationError
 
 from napari_annotrain.errors import AnnotrainError, PartlyDone, is_out_of_memory
+from napari_annotrain.specs import refusal
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -52,6 +53,8 @@ def _complain(sentence: str) -> int:
 def _one_sentence(error: CycloptsError) -> str:
     if isinstance(error.__cause__, ValidationError):
         first = error.__cause__.errors()[0]
+        if not first["loc"]:  # settings that do not go together
+            return refusal(error.__cause__)
         option = "--" + str(first["loc"][-1]).replace("_", "-")
         return f"{option} cannot be {first['input']}: {first['msg'].lower()}; see annotrain --help."
     text = " ".join(str(error).split()).replace('"', "'")

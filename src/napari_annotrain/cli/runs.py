@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from napari_annotrain.cli.outcomes import telling_where
-from napari_annotrain.specs import CellsSpec
+from napari_annotrain.specs import CellsSpec, NetChoices
 from napari_annotrain.terminal import Progress
 
 
@@ -25,6 +25,7 @@ def train(
     device: str = "auto",
     axes: str | None = None,
     resume: bool = False,
+    net: Annotated[NetChoices | None, Parameter(name="*", group="Network, where it differs from the preset's")] = None,
 ) -> None:
     """Train a model on annotated images.
 
@@ -43,7 +44,7 @@ def train(
     base
         Model to start from: a file, the name of a shipped model, or none.
     preset
-        fast, standard or paper.
+        fast, standard, paper, flat, fcn, segnet, resunet or denseunet.
     seconds
         Training time in seconds, reading excluded (60 if neither is given).
     steps
@@ -56,6 +57,8 @@ def train(
         One letter of T, C, Z, Y, X for each dimension of the images.
     resume
         Go on from the training state beside the model.
+    net
+        What of the preset's network is chosen otherwise.
     """
     from napari_annotrain import api
 
@@ -75,6 +78,7 @@ def train(
             out=out,
             resume=resume,
             on_event=show,
+            net=net,
         )
 
 

@@ -11,8 +11,8 @@ import torch
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.net.device import choose_device, choose_precision, keep_freed_memory
-from napari_annotrain.net.fused import FusedUNet
 from napari_annotrain.net.model import Model
+from napari_annotrain.net.ready import make_ready
 from napari_annotrain.specs import PredictSpec
 from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.tiles.grid import Box, Tile, read_mirrored
@@ -93,7 +93,7 @@ class Predictor:
         self.precision = choose_precision(spec.precision, self.device)
         self.geometry = geometry(model.card.net)
         self._n_classes = len(model.card.classes)
-        self._network = FusedUNet(model.network(self.device), self.precision)
+        self._network = make_ready(model.network(self.device), self.precision)
 
     def read(self, stack: Stack, normalisation: Normalisation, t: int, z: int, tile: Tile) -> Patch:
         """Read one tile, mirrored where the image ends, ready to be copied to the device."""

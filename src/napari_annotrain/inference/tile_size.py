@@ -3,6 +3,7 @@ from math import prod
 import torch
 
 from napari_annotrain.net.device import resident_memory
+from napari_annotrain.net.ready import can_rewrite
 from napari_annotrain.objects.plane import BYTES_A_PIXEL, THREADS
 from napari_annotrain.specs import NetSpec, PredictSpec
 from napari_annotrain.tiles.geometry import geometry
@@ -16,6 +17,9 @@ SMALLEST_CORE = 256
 #: many floats besides. Peak resident sizes on an EPYC gave 3.5 to 6.1 numbers, of tiles of 1,216 to 2,240 px in both
 #: precisions, with oneDNN's fused convolutions and without; another processor has taken not quite twice as much.
 NUMBERS_PER_MAP, FLOATS_BESIDES = 11.0, 6
+#: The same of a network that is computed as it was trained, whose maps are concatenated and normalised one by one: 10.5
+#: numbers were measured of dense blocks.
+NUMBERS_AS_TRAINED = 18.0
 #: Bytes a pixel of the planes before and after the one whose cells are told apart.
 PLANES_A_PIXEL = 16
 #: What the first tile takes whatever its size, in bytes: oneDNN's kernels, threads.
@@ -73,7 +77,7 @@ def choose_core(
         return shape.round_up(longest + shape.grid)
     if spec.tile != "auto":
         return shape.round_up(spec.tile)
-    a_pixel = precision.itemsize * NUMBERS_PER_MAP * net.width
+    a_pixel = precision.itemsize * (NUMBERS_PER_MAP if can_rewrite(net) else NUMBERS_AS_TRAINED) * net.width
     a_pixel += 4 * (FLOATS_BESIDES + 2 * (net.outputs + net.channels))
     free = budget * (1 - SPARE) - FIRST_TILE
     side = int((max(0.0, free) / a_pixel) ** 0.5) - shape.surplus

@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from napari_annotrain.net.unet import UNet, crop_like, trim
+from napari_annotrain.net.maps import crop_like, trim
+from napari_annotrain.net.unet import UNet
 from napari_annotrain.tiles.geometry import margins_needed
 
 #: Feature maps that a convolution adds up at once. Of more, oneDNN rounds sums of bfloat16 on the way, where that is
@@ -43,7 +44,7 @@ class FusedUNet(nn.Module):
 
     def forward(self, x: torch.Tensor, margin: int = 0) -> torch.Tensor:
         """As `UNet.forward`: (B, C, Y, X) to (B, K, Y', X'), with a margin only the core inside it."""
-        depth = self.spec.depth
+        depth = self.spec.levels
         x = x.to(self._precision).contiguous(memory_format=torch.channels_last)
         skips = []
         for convolutions in self.down:

@@ -7,7 +7,7 @@ from psygnal import SignalGroupDescriptor
 from pydantic import BaseModel, ConfigDict
 
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.specs import PRESETS, PredictSpec, Target, TrainSpec
+from napari_annotrain.specs import PRESETS, NetSpec, PredictSpec, Target, TrainSpec
 
 Activity = Literal["idle", "training", "predicting"]
 #: What `Session.base` may be besides the name of a shipped model.
@@ -59,6 +59,8 @@ class Session(Evented):
     ----------
     target, preset, base, train, predict
         Settings: what the user chose.
+    net
+        The network, where it is not that of the preset.
     class_names
         By predicted value: annotation value minus one.
     removed_names
@@ -87,6 +89,7 @@ class Session(Evented):
         "accepted_px",
         "target",
         "preset",
+        "net",
         "base",
         "train",
         "predict",
@@ -99,6 +102,7 @@ class Session(Evented):
 
     target: Target = "classes"
     preset: str = "fast"
+    net: NetSpec | None = None
     base: str = NOTHING
     train: TrainSpec = PRESETS["fast"].train
     predict: PredictSpec = PredictSpec()

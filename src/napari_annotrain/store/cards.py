@@ -53,6 +53,8 @@ def _refusal(first: Any, name: str) -> AnnotrainError:
             f"The model {name} sees {first['input']} dimensions at once, but only models of 2 can be used yet: "
             "choose one that works plane by plane."
         )
+    if first["loc"] == ("net",) and first["type"] == "value_error":
+        return AnnotrainError(f"The network of the model {name} cannot be built. {first['msg'].split(', ', 1)[1]}")
     where = ".".join(str(part) for part in first["loc"]) or "all of it"
     return AnnotrainError(
         f"The card of the model {name} cannot be read ({where}: {first['msg']}): update annotrain, or train it again."

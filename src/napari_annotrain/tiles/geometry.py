@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 from napari_annotrain.specs import NetSpec
 
+#: Pixels beyond its own 2 x 2 that enlarging reads on one side, in pixels of the larger map. A transposed convolution
+#: of 3 x 3 with stride 2 and a convolution after repeating read 1; halfway between two pixels, interpolation reads one
+#: on each side (bilinear) or two (bicubic), at the far side of the nearest.
+BEYOND = {"transposed": 0, "transposed3": 1, "nearest1": 0, "nearest3": 1, "bilinear": 1, "bicubic": 3, "unpool": 0}
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -12,7 +17,7 @@ class Geometry:
     Attributes
     ----------
     grid
-        2 ** depth: tile origins keep to multiples of it, so that every tile pools the same groups of pixels.
+        2 ** levels: tile origins keep to multiples of it, so that every tile pools the same groups of pixels.
     reach
         Pixels next to an edge (on the grid) whose result depends on what lies beyond it.
     before
@@ -42,8 +47,8 @@ def geometry(net: NetSpec) -> Geometry:
     """Geometry of a network from its spec.
 
     The reach is followed through the network level by level. Next to an edge on the grid, a 3 x 3 convolution
-    spoils one more pixel, 2 x 2 pooling halves the count (rounded up), the 2 x 2 transposed convolution doubles it,
-    and a concatenation keeps the larger::
+    spoils one more pixel, halving by 2 x 2 pixels halves the count (rounded up), enlarging doubles it and adds what it
+    reads besides (`BEYOND`), and a skip connection keeps the larger::
 
         depth 4, two convolutions, on the way down:  0+2   1+2   2+2   2+2  bottom 2+2
                                    on the way up:   92+2  44+2  20+2   8+2
@@ -52,7 +57,7 @@ def geometry(net: NetSpec) -> Geometry:
     A network with valid convolutions (Ronneberger et al. 2015, section 2) never sees an edge; it crops instead:
     572 -> 388, 92 px on each side.
     """
-    grid: int = 2**net.depth
+    grid: int = 2**net.levels
     if net.padding == "valid":
         lost = _valid_loss(net)
         size = _smallest_valid_input(net, grid)
@@ -65,17 +70,17 @@ def geometry(net: NetSpec) -> Geometry:
 def output_size(net: NetSpec, size: int) -> int | None:
     """Output size for an input size along one axis; None where the network cannot take it (an odd map to pool)."""
     if net.padding == "same":
-        return size if size > 0 and size % 2**net.depth == 0 else None
-    lost = 2 * net.convolutions
-    for _ in range(net.depth):
-        size -= lost
+        return size if size > 0 and size % 2**net.levels == 0 else None
+    for _ in range(net.levels):
+        size -= 2 * net.convolutions
         if size <= 0 or size % 2:
             return None
         size //= 2
-    for _ in range(net.depth):
-        size -= lost
-        size *= 2
-    size -= lost
+    size -= 2 * _at_the_bottom(net)
+    for _ in range(net.levels):
+        if size <= 0:
+            return None
+        size = 2 * size - 2 * (BEYOND[net.up] + _on_the_way_up(net))
     return size if size > 0 else None
 
 
@@ -83,33 +88,47 @@ def margins_needed(net: NetSpec) -> list[int]:
     """Pixels around the core that each level of the expanding path must start from, top level first.
 
     The convolutions of a level spoil so many pixels at a cut edge, and the level above needs half of what it starts
-    from (rounded up) to be right on this one. For depth 4 and two convolutions: 2, 4, 4, 4 pixels of each level.
+    from, and of what enlarging reads besides (rounded up), to be right on this one. For depth 4 and two convolutions:
+    2, 4, 4, 4 pixels of each level. Where nothing is read besides, all are even: they may be cut before they are
+    enlarged.
     """
-    margins, right = [], 0
-    for _ in range(net.depth):
-        start = -(-(right + net.convolutions) // 2) * 2
+    margins, right, beyond = [], 0, BEYOND[net.up]
+    for _ in range(net.levels):
+        start = right + _on_the_way_up(net)
+        if not beyond:
+            start += start % 2
         margins.append(start)
-        right = start // 2
+        right = -(-(start + beyond) // 2)
     return margins
+
+
+def _at_the_bottom(net: NetSpec) -> int:
+    """Convolutions below the last halving; all of them in a network that halves nothing."""
+    return net.convolutions * (1 + net.depth - net.levels)
+
+
+def _on_the_way_up(net: NetSpec) -> int:
+    """Convolutions of a level after it was enlarged."""
+    return 0 if net.skips == "scores" else net.convolutions
 
 
 def _reach(net: NetSpec) -> int:
     spoilt, skips = 0, []
-    for _ in range(net.depth):
+    for _ in range(net.levels):
         spoilt += net.convolutions
         skips.append(spoilt)
         spoilt = -(-spoilt // 2)
-    spoilt += net.convolutions
-    for skip in reversed(skips):
-        spoilt = max(2 * spoilt, skip) + net.convolutions
+    spoilt += _at_the_bottom(net)
+    for skip in reversed(skips):  # what did not go through the deeper levels is never the larger, with or without skips
+        spoilt = max(2 * spoilt + BEYOND[net.up], skip) + _on_the_way_up(net)
     return spoilt
 
 
 def _valid_loss(net: NetSpec) -> int:
-    """Pixels that valid convolutions crop from each side: c on the way down and up, times the level's scale."""
-    lost: int = net.convolutions * 2**net.depth
-    for level in range(net.depth):
-        lost += 2 * net.convolutions * 2**level
+    """Pixels that valid convolutions crop from each side: those of each level, times its scale."""
+    lost: int = _at_the_bottom(net) * 2**net.levels
+    for level in range(net.levels):
+        lost += (net.convolutions + BEYOND[net.up] + _on_the_way_up(net)) * 2**level
     return lost
 
 

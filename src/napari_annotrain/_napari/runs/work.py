@@ -22,7 +22,7 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import BlockDone, Computed, Done, Event, Note, Region, Step, TileDone
 from napari_annotrain.session.export import export_session
 from napari_annotrain.session.writer import SessionWriter
-from napari_annotrain.specs import PredictSpec, Target, TrainSpec, WeightSpec
+from napari_annotrain.specs import NetSpec, PredictSpec, Target, TrainSpec, WeightSpec
 
 #: Longest wait until all of a session is on the disk, before it is packed.
 EXPORT_SECONDS = 60.0
@@ -49,6 +49,7 @@ def training(
     requests: deque[Request],
     in_use: Callable[[], bool],
     feed: Feed,
+    net: NetSpec | None = None,
 ) -> Iterator[Event]:
     """Train, and give the memory back however it ends; between two steps, predict what is asked for meanwhile.
 
@@ -60,12 +61,21 @@ def training(
         Whether somebody works in the window, who is left a core.
     feed
         Brings what is painted meanwhile.
+    net
+        The network, where it is neither the preset's nor that of the base.
     """
     api = engine.load()
 
     def run() -> Generator[Event]:
         events = api.iter_training(
-            images, target=target, preset=preset, base=base, spec=spec, class_names=dict(class_names), feed=feed
+            images,
+            target=target,
+            preset=preset,
+            base=base,
+            spec=spec,
+            class_names=dict(class_names),
+            feed=feed,
+            net=net,
         )
         with closing(events):
             for event in events:

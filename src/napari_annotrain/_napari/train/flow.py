@@ -46,12 +46,13 @@ class TrainFlow(TrainSettings):
             raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
         base = session.model.model if session.base == LAST_MODEL and session.model is not None else session.base
         args = (images, session.target, session.preset, None if base == NOTHING else base, session.train)
+        net = session.net if base == NOTHING else None
         names = dict(session.class_names) if session.target == "classes" else {}
         session.activity = "training"
         c.say("Preparing to train ...")
         c.lane.start(
             Run(
-                lambda: training(*args, names, self._previews.requests, c.lane.in_use, feed),
+                lambda: training(*args, names, self._previews.requests, c.lane.in_use, feed, net),
                 c.guarded(self._begin),
                 c.guarded(self._on_event),
                 c.guarded(self._on_end),

@@ -1,7 +1,7 @@
 from typing import TYPE_CHECKING, Any
 
 from napari_annotrain.session import LAST_MODEL, NOTHING
-from napari_annotrain.specs import PRESETS, TrainSpec
+from napari_annotrain.specs import PRESETS, NetSpec, TrainSpec
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -31,6 +31,7 @@ class TrainSettings:
         panel.train.device_combo.choose(session.train.device)
         panel.train.set_spec(self._preset_spec(), new_default=True)
         panel.train.set_spec(session.train)
+        panel.train.set_net(PRESETS[session.preset].net, new_default=True)
         panel.predict.more.set_spec(session.predict)
         panel.predict.cells.set_spec(session.predict.cells)
         self._offer_bases()
@@ -45,6 +46,7 @@ class TrainSettings:
         choices += [(name, name) for name in self.bases]
         panel.train.set_bases(choices, session.base)
         panel.train.show_network(session.preset, self._whose_network())
+        self._refuse_parts()
 
     def _whose_network(self) -> str:
         """The model training goes on from, in words; empty when it starts from nothing."""
@@ -87,13 +89,48 @@ class TrainSettings:
         if name not in PRESETS:  # the base's own: already so
             return
         whose = self._whose_network()
-        session.preset, session.base = name, NOTHING
+        session.preset, session.base, session.net = name, NOTHING, None
         session.train = self._preset_spec()
         if panel is not None:
             panel.train.set_spec(session.train, new_default=True)
+            panel.train.set_net(PRESETS[name].net, new_default=True)
         self._offer_bases()
         if whose:
             self._c.say(f"Training will start from nothing, with the network {name}: {whose} has another one.")
+
+    def set_net(self, net: NetSpec) -> None:
+        """Build the network otherwise than the preset does."""
+        session, whose = self._c.session, self._whose_network()
+        usual = PRESETS[session.preset].net
+        if whose:  # the button that goes back to the preset's
+            self.show_settings()
+            self._c.say(self._why_its_own(whose))
+            return
+        different = net.differences(usual)
+        session.net = net if different else None
+        self._refuse_parts()
+        what = f"with {', '.join(different)}" if different else "as it comes"
+        self._c.say(f"Training from nothing will build the network {session.preset} {what}.")
+
+    def _refuse_parts(self) -> None:
+        panel, session = self._c.panel, self._c.session
+        if panel is None:
+            return
+        net, whose = session.net or PRESETS[session.preset].net, self._whose_network()
+        if whose and session.base == LAST_MODEL and session.model is not None:
+            net = session.model.model.card.net
+        panel.train.set_net(net)
+        if whose:
+            panel.train.network.refuse(dict.fromkeys(type(net).model_fields, self._why_its_own(whose)))
+        elif net.down == "none":
+            words = "Nothing is halved on the way down, so that there is no way up."
+            panel.train.network.refuse({"up": words, "skips": words})
+        else:
+            panel.train.network.refuse({})
+
+    @staticmethod
+    def _why_its_own(whose: str) -> str:
+        return f"Training goes on from {whose}, whose network stays as it is: start from nothing to choose another."
 
     def _preset_spec(self) -> TrainSpec:
         """The settings of the chosen preset, with the present time and device."""
