@@ -244,6 +244,41 @@ class Measured(Event):
 
 
 @dataclass(frozen=True)
+class Entered(Event):
+    """A candidate of a comparison is ready to train.
+
+    Attributes
+    ----------
+    candidate, name
+        Its number, from 0, and what it is called.
+    parameters
+        Trainable numbers of its network.
+    reach_px
+        So far around a pixel of the image the network looks to label it, in px.
+    memory_bytes
+        Most memory that training takes, reckoned (`training.parts`).
+    judged_by
+        Stands for the validation pixels, at the scale at which it sees them: equal where the same ones judge. Empty
+        where nothing is kept for validation.
+    """
+
+    candidate: int
+    name: str
+    parameters: int
+    reach_px: int
+    memory_bytes: int
+    judged_by: str
+
+
+@dataclass(frozen=True)
+class Told(Event):
+    """An event of the training of one candidate of a comparison, by its number."""
+
+    candidate: int
+    event: Event
+
+
+@dataclass(frozen=True)
 class Failed(Event):
     """The run ended in an exception; the last event of its stream.
 

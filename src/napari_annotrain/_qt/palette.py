@@ -61,6 +61,7 @@ def style(theme: Theme) -> str:
         "#offer_frame, #first_steps_card {{ border: 1px solid {accent}; border-radius: 3px; }}"
         "#status_frame {{ border: none; border-top: 1px solid {line}; }}"
         "QTableView {{ border: 1px solid {line}; gridline-color: transparent; }}"
-        "#measure_table::item:selected {{ background: {accent}; color: " + on_accent + "; }}"
+        "#measure_table::item:selected, #compare_table::item:selected {{"
+        " background: {accent}; color: " + on_accent + "; }}"
         "QProgressBar {{ text-align: center; }}"
     ).format(**colours)

@@ -92,7 +92,7 @@ def train(
     """
     check_choice("target", target, Target)
     choose_device(device)
-    spec = find_preset(preset).train.model_copy(update=_limits(seconds, steps, seed, device))
+    spec = find_preset(preset).train.model_copy(update=limits(seconds, steps, seed, device))
     state = card = None
     if out is not None:
         out = Path(out)
@@ -101,7 +101,7 @@ def train(
             tensors, card, old = found
             _check_resumed(card, target, out)
             state = TrainingState.from_tensors(tensors)
-            spec = old.model_copy(update=_limits(seconds, steps, old.seed, device))
+            spec = old.model_copy(update=limits(seconds, steps, old.seed, device))
     elif resume:
         raise AnnotrainError("To resume training, say which model: give out.")
     opened = annotated_images(images, annotations, axes, dense)
@@ -110,7 +110,7 @@ def train(
         for text in (*opened.notes, *([hidden] if hidden else [])):
             on_event(Note(text))
     plan = make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad)
-    model = _follow(_with_cards(plan), spec, out, on_event)
+    model = _follow(run_plan(plan), spec, out, on_event)
     failed = [*opened.failed, *plan.dataset.failed]
     if failed:
         total = len(opened.images) + len(opened.failed)
@@ -147,11 +147,11 @@ def iter_training(
     feed
         Brings what is painted while the training goes on, and says whether it goes on without a limit.
     """
-    yield from _with_cards(make_plan(images, target, preset, base, spec, state, card, class_names, feed=feed))
+    yield from run_plan(make_plan(images, target, preset, base, spec, state, card, class_names, feed=feed))
 
 
-def _with_cards(plan: Plan) -> Generator[Event]:
-    """Events of `fit`, with the weights of each checkpoint made into a whole model."""
+def run_plan(plan: Plan) -> Generator[Event]:
+    """Events of `fit` and a last `Done`, with the weights of each checkpoint made into a whole model."""
     scores: dict[str, Any] = {}
     if plan.state is not None and plan.state.best is not None:
         scores = {"validation_iou": round(plan.state.best_score, 4)}
@@ -205,7 +205,8 @@ def _save(checkpoint: Checkpoint, spec: TrainSpec, out: Path) -> None:
     save_state(checkpoint.state.tensors(), checkpoint.model.card, spec, out)
 
 
-def _limits(seconds: float | None, steps: int | None, seed: int, device: str) -> dict[str, Any]:
+def limits(seconds: float | None, steps: int | None, seed: int, device: str) -> dict[str, Any]:
+    """How long to train, from which seed and where, checked, as changes of a `TrainSpec`."""
     if seconds is not None and not 0 < seconds < math.inf:
         raise AnnotrainError(f"Training for {seconds} seconds makes no sense: give a positive number.")
     if steps is not None and steps < 1:
