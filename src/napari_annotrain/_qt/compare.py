@@ -30,9 +30,9 @@ HEADINGS = (
     ("Network", "The candidate. Choose a row to see its labels, and to use it."),
     ("Score", "On the pixels kept for validation: mean intersection over union of the classes, 0 to 1."),
     ("Time\ns", "Seconds of training so far."),
-    ("Weights\nmillion", "Trainable numbers of the network."),
+    ("Param.\nM", "Trainable numbers (parameters, weights) of the network, in millions."),
     ("Reach\npx", "So far around a pixel it looks to label it."),
-    ("Memory\nMB", "Of training: reckoned from the network and its patches, not measured."),
+    ("Mem.\nMB", "Memory of training: reckoned from the network and its patches, not measured."),
 )
 
 

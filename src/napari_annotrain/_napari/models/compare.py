@@ -55,7 +55,7 @@ class CompareFlow:
         images = c.keep.snapshot()
         if not images:
             raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
-        specs = {MINE_WORDS if key == MINE else key: self._described(key) for key in keys}
+        specs = {key: self._described(key) for key in keys}
         names = dict(session.class_names) if session.target == "classes" else {}
         settings: dict[str, Any] = {"target": session.target, "seconds": seconds, "class_names": names}
         settings |= {"seed": session.train.seed, "device": session.train.device}
@@ -208,7 +208,6 @@ class CompareFlow:
         verdict = found.verdict()
         if c.panel is not None:
             c.panel.models.compare.set_words("" if self._failed else verdict)
-            c.panel.set_summary("Models", "" if best is None else f"best: {found.contenders[best].name}")
         if self._failed:
             c.say(self._failed, problem=True)
         else:
@@ -279,6 +278,8 @@ class CompareFlow:
         self._idle()
         if self._failed:
             self._c.say(self._failed, problem=True)
+        elif stopped:
+            self._c.say("Stopped: not all candidates have labelled what you see.")
         result = self._c.roster.result(self._image) if self._image is not None else None
         if self._layers and result is not None:
             result.visible = False  # the labels of the candidates are seen instead
