@@ -172,6 +172,18 @@ def test_scores_of_weights_that_are_not_kept_do_not_count():
     assert found.contenders[1].scores[-1] == (2.0, 0.3)
 
 
+def test_where_it_was_stopped_the_verdict_says_who_had_less_time():
+    found = told(("a", 9, "v", 0.7), ("b", 9, "v", 0.8))
+    found.take(Told(0, Step(2, 0.5, 8.0, 0.8)))
+    found.take(Told(1, Step(2, 0.5, 7.0, 0.7)))
+    assert "stopped while some had trained longer" in found.verdict()
+    assert found.fraction == pytest.approx(0.75)
+    for k in range(2):
+        found.take(Told(k, Done(None)))
+    assert "stopped" not in found.verdict()
+    assert found.fraction == 1
+
+
 def test_one_that_failed_does_not_win():
     found = told(("a", 9, "v", 0.7), ("b", 9, "v", 0.8))
     found.take(Told(1, Failed("Memory ran out.", "")))

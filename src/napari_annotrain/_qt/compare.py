@@ -1,7 +1,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -23,14 +23,18 @@ from napari_annotrain._qt.layout import allow, button, faint_label, row_of, word
 from napari_annotrain._qt.palette import Theme
 
 ROW_HEIGHT, COLUMNS = 22, 2
+#: Side of the coloured squares, in logical pixels.
+SQUARE = 9
 #: Longest training of one candidate, in seconds.
 MOST_SECONDS = 100_000
+#: Column of the score.
+SCORE = 1
 #: Title, and what the column means.
 HEADINGS = (
     ("Network", "The candidate. Choose a row to see its labels, and to use it."),
     ("Score", "On the pixels kept for validation: mean intersection over union of the classes, 0 to 1."),
     ("Time\ns", "Seconds of training so far."),
-    ("Param.\nM", "Trainable numbers (parameters, weights) of the network, in millions."),
+    ("Size\nM", "Trainable numbers (parameters, weights) of the network, in millions."),
     ("Reach\npx", "So far around a pixel it looks to label it."),
     ("Mem.\nMB", "Memory of training: reckoned from the network and its patches, not measured."),
 )
@@ -171,7 +175,7 @@ class CompareBox(QWidget):
                     else:
                         item.setIcon(_square(colour_of(k)))
                     font = item.font()
-                    font.setBold(k == best)
+                    font.setBold(k == best and column == SCORE)
                     item.setFont(font)
                     self.table.setItem(k, column, item) if self.table.item(k, column) is None else None
         header = self.table.horizontalHeader().sizeHint().height()
@@ -232,6 +236,7 @@ def _table() -> QTableWidget:
     table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     table.setWordWrap(False)
+    table.setIconSize(QSize(SQUARE, SQUARE))
     table.setShowGrid(False)
     table.verticalHeader().hide()
     table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
@@ -247,10 +252,11 @@ def _table() -> QTableWidget:
 def _cells(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Text and tooltip of each cell of a row."""
     name, score = str(row["name"]), row["score"]
-    shown = "failed" if row["failed"] else "–" if score is None else f"{score:.3f}"
+    shown = "failed" if row["failed"] else "–" if score is None else f"{score:.2f}"
+    exactly = "" if score is None else f"{score:.4f}"
     return [
         (name, str(row["failed"]) or name),
-        (shown, str(row["failed"])),
+        (shown, str(row["failed"]) or exactly),
         (f"{row['seconds']:.0f}", f"{row['steps']:,} steps"),
         (f"{row['parameters'] / 1e6:.2f}", f"{row['parameters']:,} trainable numbers"),
         (str(row["reach_px"]), ""),
@@ -259,6 +265,6 @@ def _cells(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _square(colour: str) -> QIcon:
-    pixmap = QPixmap(9, 9)
+    pixmap = QPixmap(SQUARE, SQUARE)
     pixmap.fill(QColor(colour))
     return QIcon(pixmap)

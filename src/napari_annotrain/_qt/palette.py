@@ -63,6 +63,6 @@ def style(theme: Theme) -> str:
         "QTableView {{ border: 1px solid {line}; gridline-color: transparent; }}"
         "#measure_table::item:selected, #compare_table::item:selected {{"
         " background: {accent}; color: " + on_accent + "; }}"
-        "#compare_table QHeaderView::section {{ padding: 2px; }}"
+        "#compare_table QHeaderView::section {{ padding: 1px 0px; }} #compare_table::item {{ padding: 0px; }}"
         "QProgressBar {{ text-align: center; }}"
     ).format(**colours)

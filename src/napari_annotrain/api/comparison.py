@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from napari_annotrain.events import Checkpoint, Entered, Event, Failed, Note, Started, Step, Told, Validated
+from napari_annotrain.events import Checkpoint, Done, Entered, Event, Failed, Note, Started, Step, Told, Validated
 
 #: Columns of the table, with their units.
 COLUMNS = ("name", "score", "seconds", "steps", "parameters", "reach_px", "memory_MB", "best", "file", "failed")
@@ -62,6 +62,8 @@ class Contender:
                 self.model = event.model
             case Note():
                 self.notes.append(event.text)
+            case Done():  # validation may have taken the rest of the time
+                self.fraction = 1.0
             case Failed():
                 self.failed = event.sentence
 

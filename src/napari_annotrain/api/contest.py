@@ -178,9 +178,7 @@ class _Run:
         fraction, seconds = self.fraction + TURN_SHARE, self.seconds + TURN_SECONDS
         try:
             for event in self.events:
-                if isinstance(event, Done):
-                    continue
-                yield event
+                yield Done(None) if isinstance(event, Done) else event
                 if isinstance(event, Step):
                     self.fraction, self.seconds = event.fraction, event.seconds
                     if self.fraction < 1 and (self.fraction >= fraction or self.seconds >= seconds):
