@@ -85,6 +85,9 @@ class Validated(Event):
         Cross-entropy over the annotated validation pixels.
     kept
         True when these weights are kept: no earlier ones are known to be better.
+    tables
+        (N, K, K): of each validation block, the pixels of every true class (rows) that were given each class; None
+        where nobody says.
     """
 
     step: int
@@ -92,6 +95,7 @@ class Validated(Event):
     loss: float
     seconds: float
     kept: bool
+    tables: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

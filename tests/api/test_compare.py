@@ -13,12 +13,13 @@ import napari_annotrain as at
 from napari_annotrain import api, cli, terminal
 from napari_annotrain.api import contest
 from napari_annotrain.api.candidates import file_stems, read_candidates
-from napari_annotrain.api.comparison import Comparison
+from napari_annotrain.api.comparison import Comparison, may_be_chance
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Checkpoint, Done, Entered, Failed, Step, Told, Validated
 from napari_annotrain.specs import PRESETS, NetSpec, Preset, TrainSpec
+from napari_annotrain.training import kept
 from tests.conftest import draw_discs
 
 SMALL = TrainSpec(patch=32, batch=2, precision="float32")
@@ -76,6 +77,8 @@ def test_networks_of_different_patch_and_padding_are_judged_by_the_same_pixels(p
     assert tiny.judged_by == other.judged_by != ""
     assert found.best is max(found.contenders, key=lambda one: one.score)
     assert (tiny.reach_px, other.reach_px) == (8, 20)
+    held_out = [one.tables.sum(-1) for one in found.contenders]  # of each block, the pixels of each class
+    assert torch.equal(*held_out)
     assert tiny.parameters == sum(t.numel() for n, t in tiny.model.weights.items() if "running" not in n and t.ndim)
     assert 0 < tiny.memory_bytes < other.memory_bytes
 
@@ -182,6 +185,37 @@ def test_where_it_was_stopped_the_verdict_says_who_had_less_time():
         found.take(Told(k, Done(None)))
     assert "stopped" not in found.verdict()
     assert found.fraction == 1
+
+
+def scored(wrong):
+    """A comparison of two with 8 blocks of 100 + 100 px, of which so many are wrong in each block."""
+    found = told(("a", 9, "v", None), ("b", 9, "v", None))
+    for k, blocks in enumerate(wrong):
+        tables = np.array([[[100 - n, n], [n, 100 - n]] for n in blocks])
+        score = 1 - 2 * sum(blocks) / (sum(blocks) + 800)  # IoU of each class: (800 - n) / (800 + n)
+        found.take(Told(k, Validated(2, score, 0.5, 1.0, True, tables)))
+    return found
+
+
+def test_a_difference_that_a_few_blocks_make_may_be_chance():
+    found = scored([[9, 11, 8, 12, 10, 10, 9, 11], [11, 9, 12, 8, 10, 10, 11, 10]])
+    assert found.best.name == "a"
+    assert "b is so near that it may be chance" in found.verdict()
+
+
+def test_a_difference_in_all_blocks_alike_is_none_of_chance():
+    found = scored([[20, 22, 19, 21, 20, 20, 21, 20], [10, 12, 9, 11, 10, 10, 11, 10]])
+    assert found.best.name == "b"
+    assert "chance" not in found.verdict()
+
+
+def test_chance_is_judged_as_training_judges_it():
+    one, other = scored([[9, 11, 8, 12, 10, 10, 9, 11], [15, 9, 12, 8, 10, 19, 11, 10]]).contenders
+    error = kept._standard_error(torch.from_numpy(one.tables), torch.from_numpy(other.tables))
+    other.score = one.score - 0.99 * error
+    assert may_be_chance(one, other)
+    other.score = one.score - 1.01 * error
+    assert not may_be_chance(one, other)
 
 
 def test_one_that_failed_does_not_win():

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from napari_annotrain.events import Checkpoint, Done, Entered, Event, Failed, Note, Started, Step, Told, Validated
 
 #: Columns of the table, with their units.
@@ -24,6 +27,8 @@ class Contender:
         Of the weights that are kept; None before the first validation.
     steps, seconds
         How long it has trained.
+    tables
+        Of the weights that are kept, see `events.Validated`.
     model
         The model that is kept; None before the first step.
     failed
@@ -39,6 +44,7 @@ class Contender:
     losses: list[tuple[float, float]] = field(default_factory=list)
     scores: list[tuple[float, float]] = field(default_factory=list)
     score: float | None = None
+    tables: Any = field(default=None, repr=False)
     steps: int = 0
     seconds: float = 0.0
     fraction: float = 0.0
@@ -57,7 +63,8 @@ class Contender:
             case Validated():
                 self.scores.append((event.seconds, event.score))
                 self.seconds = event.seconds
-                self.score = event.score if event.kept else self.score
+                if event.kept:
+                    self.score, self.tables = event.score, event.tables
             case Checkpoint():
                 self.model = event.model
             case Note():
@@ -132,6 +139,12 @@ class Comparison:
             return f"Only {best.name} was trained: score {best.score:.3f}."
         rest = ", ".join(f"{one.name} {one.score:.3f}" for one in others)
         said = f"{best.name} is best: score {best.score:.3f} on the pixels kept for validation ({rest})."
+        second = max(others, key=lambda one: one.score or 0.0)
+        if may_be_chance(best, second):
+            said += (
+                f" But {second.name} is so near that it may be chance: look at the labels, annotate more, or compare "
+                "again with another seed."
+            )
         uneven = max(one.fraction for one in [best, *others]) - min(one.fraction for one in [best, *others]) > 0.05
         return said + (" It was stopped while some had trained longer than others." if uneven else "")
 
@@ -153,3 +166,25 @@ class Comparison:
             }
             for k, one in enumerate(self.contenders)
         ]
+
+
+def may_be_chance(one: Contender, other: Contender) -> bool:
+    """Whether two scores differ by no more than the standard error of their difference.
+
+    By the jackknife over the validation blocks (Efron 1982), as training judges its own weights (`training.kept`). A
+    class that occurs in a single block tells nothing about chance; False where the blocks are not known.
+    """
+    if one.tables is None or other.tables is None:
+        return False
+    a, b = (np.asarray(each.tables, np.float64) for each in (one, other))
+    n, n_classes = len(a), max(1, int((a.sum((0, -1)) > 0).sum()))
+    often = (a.sum(-1) > 0).sum(0) >= 2
+    without = _iou(a.sum(0) - a)[:, often].sum(-1) - _iou(b.sum(0) - b)[:, often].sum(-1)
+    error = np.sqrt((n - 1) / n * np.square((without - without.mean()) / n_classes).sum())
+    return abs((one.score or 0.0) - (other.score or 0.0)) <= error
+
+
+def _iou(tables: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Intersection over union of each class; (N, K, K) to (N, K)."""
+    both = np.diagonal(tables, axis1=-2, axis2=-1)
+    return both / np.maximum(tables.sum(-1) + tables.sum(-2) - both, 1)
