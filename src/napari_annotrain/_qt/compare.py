@@ -84,7 +84,7 @@ class CompareBox(QWidget):
         self.seconds.setRange(1, MOST_SECONDS)
         self.seconds.setValue(60)
         self.seconds.setSuffix(" s each")
-        self.seconds.setToolTip("Every candidate trains so long; they take turns, so that all together take longer.")
+        self.seconds.setProperty("tip", "Every candidate trains so long; they take turns, so all together take longer.")
         self.seconds.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.seconds.installEventFilter(WheelGuard(self))
         self.seconds.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -167,7 +167,10 @@ class CompareBox(QWidget):
             self.table.setRowCount(len(rows))
             for k, row in enumerate(rows):
                 for column, (text, tip) in enumerate(_cells(row)):
-                    item = self.table.item(k, column) or QTableWidgetItem()
+                    item = self.table.item(k, column)
+                    if item is None:
+                        item = QTableWidgetItem()
+                        self.table.setItem(k, column, item)
                     item.setText(text)
                     item.setToolTip(tip)
                     if column:
@@ -177,7 +180,6 @@ class CompareBox(QWidget):
                     font = item.font()
                     font.setBold(k == best and column == SCORE)
                     item.setFont(font)
-                    self.table.setItem(k, column, item) if self.table.item(k, column) is None else None
         header = self.table.horizontalHeader().sizeHint().height()
         self.table.setFixedHeight(header + ROW_HEIGHT * len(rows) + 4)
         self.table.setVisible(bool(rows))
@@ -202,7 +204,7 @@ class CompareBox(QWidget):
         """Enable what can be done now; what cannot says why: "start", "stop", "labels", "use"."""
         for check in self.checks.values():
             allow(check, why_not_change)
-        self.seconds.setEnabled(not why_not_change)
+        allow(self.seconds, why_not_change)
         made = {"start": self.start_button, "stop": self.stop_button}
         for name, widget in (made | {"labels": self.labels_button, "use": self.use_button}).items():
             allow(widget, why_not[name])

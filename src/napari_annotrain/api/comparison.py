@@ -181,10 +181,10 @@ def may_be_chance(one: Contender, other: Contender) -> bool:
     often = (a.sum(-1) > 0).sum(0) >= 2
     without = _iou(a.sum(0) - a)[:, often].sum(-1) - _iou(b.sum(0) - b)[:, often].sum(-1)
     error = np.sqrt((n - 1) / n * np.square((without - without.mean()) / n_classes).sum())
-    return abs((one.score or 0.0) - (other.score or 0.0)) <= error
+    return bool(abs((one.score or 0.0) - (other.score or 0.0)) <= error)
 
 
 def _iou(tables: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Intersection over union of each class; (N, K, K) to (N, K)."""
     both = np.diagonal(tables, axis1=-2, axis2=-1)
-    return both / np.maximum(tables.sum(-1) + tables.sum(-2) - both, 1)
+    return np.asarray(both / np.maximum(tables.sum(-1) + tables.sum(-2) - both, 1))

@@ -167,6 +167,8 @@ class CompareFlow:
             words = f"comparing · {100 * found.fraction:.0f} %"
             box.set_words(f"{words[0].upper()}{words[1:]} done.")
             self._c.panel.set_summary("Models", words)
+        else:
+            box.set_words(found.verdict() if found.contenders and not self._failed else "")
 
     def _chosen(self) -> Any:
         row = self._row
@@ -206,8 +208,6 @@ class CompareFlow:
         self._row = best if best is not None else next(iter(self._models()), None)
         self._draw()
         verdict = found.verdict()
-        if c.panel is not None:
-            c.panel.models.compare.set_words("" if self._failed else verdict)
         if self._failed:
             c.say(self._failed, problem=True)
         else:
@@ -215,8 +215,9 @@ class CompareFlow:
         if self._models() and c.panel is not None and c.image is not None:
             try:
                 self.set_labels_on(True)
-            except AnnotrainError:  # what came of it is said already; the button says why when it is pressed
+            except AnnotrainError as error:
                 c.panel.models.compare.set_labels_shown(False)
+                c.say(f"{c.session.status} {error}")
         c.refresh()
 
     def _dropped(self) -> None:
