@@ -32,7 +32,7 @@ def test_links_of_a_page_lead_to_files(page):
     assert all((page.parent / link).exists() for link in links), links
 
 
-@pytest.mark.parametrize("verb", ["train", "predict", "evaluate", "measure", "models"])
+@pytest.mark.parametrize("verb", ["train", "predict", "compare", "evaluate", "measure", "models"])
 def test_the_command_line_page_names_every_verb(verb):
     assert f"annotrain {verb}" in (ROOT / "docs" / "command-line.md").read_text()
     assert cli.run([verb, "--help"]) == cli.DONE

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_annotrain.api import (
+        compare,
         evaluate,
         find_suspects,
         load_model,
@@ -23,6 +24,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 __version__ = "0.1.0"
 __all__ = [
+    "compare",
     "evaluate",
     "find_suspects",
     "load_model",

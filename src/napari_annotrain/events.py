@@ -85,6 +85,9 @@ class Validated(Event):
         Cross-entropy over the annotated validation pixels.
     kept
         True when these weights are kept: no earlier ones are known to be better.
+    tables
+        (N, K, K): of each validation block, the pixels of every true class (rows) that were given each class; None
+        where nobody says.
     """
 
     step: int
@@ -92,6 +95,7 @@ class Validated(Event):
     loss: float
     seconds: float
     kept: bool
+    tables: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -241,6 +245,41 @@ class Measured(Event):
     n: int
     done: int
     total: int
+
+
+@dataclass(frozen=True)
+class Entered(Event):
+    """A candidate of a comparison is ready to train.
+
+    Attributes
+    ----------
+    candidate, name
+        Its number, from 0, and what it is called.
+    parameters
+        Trainable numbers of its network.
+    reach_px
+        So far around a pixel of the image the network looks to label it, in px.
+    memory_bytes
+        Most memory that training takes, reckoned (`training.parts`).
+    judged_by
+        Stands for the validation pixels, at the scale at which it sees them: equal where the same ones judge. Empty
+        where nothing is kept for validation.
+    """
+
+    candidate: int
+    name: str
+    parameters: int
+    reach_px: int
+    memory_bytes: int
+    judged_by: str
+
+
+@dataclass(frozen=True)
+class Told(Event):
+    """An event of the training of one candidate of a comparison, by its number."""
+
+    candidate: int
+    event: Event
 
 
 @dataclass(frozen=True)

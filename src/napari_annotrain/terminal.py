@@ -6,6 +6,7 @@ from napari_annotrain.events import (
     BlockDone,
     Completing,
     Computed,
+    Entered,
     Event,
     Failed,
     Measured,
@@ -14,6 +15,7 @@ from napari_annotrain.events import (
     Started,
     Step,
     TileDone,
+    Told,
     Validated,
 )
 
@@ -23,6 +25,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._done, self._tiles = 0, False
+        self._compared: list[tuple[str, float]] = []  # name and how far of each candidate
 
     def __enter__(self) -> Callable[[Event], None]:
         import rich.progress
@@ -40,6 +43,9 @@ class Progress:
         self._bar.stop()
 
     def _show(self, event: Event) -> None:
+        if isinstance(event, Entered | Told):
+            self._show_candidate(event)
+            return
         match event:
             case Started(what=what, device=device, precision=precision):
                 self._done, self._tiles = 0, False
@@ -58,6 +64,24 @@ class Progress:
                 self._bar.update(self._task, description="telling cells apart")
             case Completing(done=done, total=total):
                 self._bar.update(self._task, completed=done / total, description="adding smaller levels")
+
+    def _show_candidate(self, told: Entered | Told) -> None:
+        """Show what is told of one candidate of a comparison; the bar is that of all together."""
+        if isinstance(told, Entered):
+            self._compared.append((told.name, 0.0))
+            return
+        name, _ = self._compared[told.candidate]
+        match told.event:
+            case Started(device=device, precision=precision):
+                self._say(f"{name}: training on {device}, {precision}")
+            case Note(text=text) | Failed(sentence=text):
+                self._say(f"{name}: {text}")
+            case Step(fraction=fraction, step=step):
+                self._compared[told.candidate] = name, fraction
+                done = sum(share for _, share in self._compared) / len(self._compared)
+                self._bar.update(self._task, completed=done, description=f"{name}, step {step}")
+            case Validated(score=score, step=step):
+                self._say(f"{name}, step {step}: validation IoU {score:.3f}")
 
     def _advance(self, event: BlockDone | Computed | TileDone) -> None:
         """Show how many tiles or blocks are done; a plane of cells tells so after tiles of the next one."""

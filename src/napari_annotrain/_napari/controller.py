@@ -18,6 +18,7 @@ from napari_annotrain._napari.first_steps import FirstStepsFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
 from napari_annotrain._napari.measure.flow import MeasureFlow
 from napari_annotrain._napari.models.changes import ChangesFlow
+from napari_annotrain._napari.models.compare import CompareFlow
 from napari_annotrain._napari.models.flow import ModelsFlow
 from napari_annotrain._napari.predict.flow import PredictFlow
 from napari_annotrain._napari.predict.seams import SeamFlow
@@ -84,6 +85,7 @@ class Controller:
         self.suspects = SuspectFlow(self)
         self.measure = MeasureFlow(self)
         self.changes = ChangesFlow(self)
+        self.compare = CompareFlow(self)
         self.augment = AugmentFlow(self)
         self.beginning = FirstStepsFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
@@ -134,6 +136,7 @@ class Controller:
         self.borders.close(CLOSING_SECONDS)
         self.measure.close(CLOSING_SECONDS)
         self.changes.close(CLOSING_SECONDS)
+        self.compare.close()
         self.augment.close(CLOSING_SECONDS)
         if self._loading is not None:
             self._loading.mute()

@@ -90,6 +90,12 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (panel.models.model_chosen, controller.models.choose),
         (panel.models.open_clicked, controller.models.open),
         (panel.models.save_clicked, controller.models.save),
+        (panel.models.compare.start_clicked, controller.compare.start),
+        (panel.models.compare.stop_clicked, controller.compare.stop),
+        (panel.models.compare.use_clicked, controller.compare.use),
+        (panel.models.compare.row_chosen, controller.compare.choose),
+        (panel.models.compare.labels_toggled, controller.compare.set_labels_on),
+        (panel.models.compare.ticked, controller.refresh),
         (train.weights_clicked, controller.borders.start),
         (predict.predict_clicked, controller.predict.start),
         (predict.cancel_clicked, controller.predict.cancel),
@@ -192,13 +198,15 @@ def pixels(n: int) -> str:
 
 def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     activity = controller.session.activity
-    running = {"training": "A training is going on.", "predicting": "A prediction is going on.", "idle": ""}[activity]
+    what = {"training": "training", "predicting": "prediction", "comparing": "comparison"}.get(activity, "")
+    running = f"A {what} is going on." if what else ""
     ending = "It ends after the present step." if controller.lane.stopping else ""
     no_training = "" if activity == "training" else "Nothing is being trained."
     predicting = activity == "predicting" or (activity == "idle" and controller.predict.under_way)
     no_prediction = "" if predicting else "Nothing is being predicted."
     panel.train.set_running(bool(running), running or why_not_train(facts), no_training or ending)
     controller.models.show(running)
+    controller.compare.show(facts, running, ending)
     rounds = controller.session.rounds
     panel.train.corrections_plot.show_rounds(shares_of(rounds), when_to_stop(rounds))
     allow(panel.train.augmentation_button, why_not_weigh(facts))

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
 import numpy as np
@@ -228,6 +228,25 @@ class Roster:
         layer = self.changes(image)
         if layer is not None:
             self.viewer.layers.remove(layer)
+
+    def show_labels(self, image: Image, name: str, cells: bool) -> Labels:
+        """The layer of a candidate's labels over an image, made where there is none of its kind."""
+        axes, kind = self.axes(image), "cells" if cells else "classes"
+        shape = layers.label_shape(image, axes)
+        layer = self._remembered(f"labels of {name}", image)
+        if layer is not None and layer.data.shape == shape and layer.metadata.get("annotrain") == kind:
+            return cast("Labels", layer)
+        if layer is not None:
+            self.viewer.layers.remove(layer)
+        below = (image, self.annotation(image), self.result(image))
+        layer = layers.result_layer(image, axes, empty(shape, np.int32 if cells else np.uint8), kind)
+        layer.name = f"{image.name} {name}"
+        layer.metadata = {"annotrain": kind}
+        set_colours(layer, cells, annotation=False, own=self.own_colours)
+        self._remember(f"labels of {name}", image, layer)
+        self._results[layer] = Result()
+        self.insert(1 + max(self.viewer.layers.index(one) for one in below if one is not None), layer)
+        return cast("Labels", layer)
 
     def take_back(self, result: Any) -> None:
         """Remove a prediction layer made here."""

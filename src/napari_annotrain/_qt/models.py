@@ -5,6 +5,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_annotrain._qt.combos import ItemCombo
+from napari_annotrain._qt.compare import CompareBox
 from napari_annotrain._qt.layout import allow, button, faint_label, form_layout, row_of, words
 
 
@@ -31,6 +32,7 @@ class ModelsStep(QWidget):
         self.what_changed_button.setCheckable(True)
         self.changes_label = faint_label(name="changes_label")
         self.changes_label.hide()
+        self.compare = CompareBox()
         form = form_layout()
         form.addRow(words("Model"), self.model_combo)
         whole = QVBoxLayout(self)
@@ -40,6 +42,7 @@ class ModelsStep(QWidget):
         whole.addWidget(row_of((self.open_button, 1), (self.save_button, 1)))
         whole.addWidget(self.what_changed_button)
         whole.addWidget(self.changes_label)
+        whole.addWidget(self.compare)
         self.open_button.clicked.connect(lambda: self.open_clicked.emit())
         self.save_button.clicked.connect(lambda: self.save_clicked.emit())
         self.what_changed_button.toggled.connect(self.changes_toggled)

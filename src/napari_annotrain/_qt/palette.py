@@ -61,6 +61,8 @@ def style(theme: Theme) -> str:
         "#offer_frame, #first_steps_card {{ border: 1px solid {accent}; border-radius: 3px; }}"
         "#status_frame {{ border: none; border-top: 1px solid {line}; }}"
         "QTableView {{ border: 1px solid {line}; gridline-color: transparent; }}"
-        "#measure_table::item:selected {{ background: {accent}; color: " + on_accent + "; }}"
+        "#measure_table::item:selected, #compare_table::item:selected {{"
+        " background: {accent}; color: " + on_accent + "; }}"
+        "#compare_table QHeaderView::section {{ padding: 1px 0px; }} #compare_table::item {{ padding: 0px; }}"
         "QProgressBar {{ text-align: center; }}"
     ).format(**colours)

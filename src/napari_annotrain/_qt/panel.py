@@ -112,6 +112,7 @@ class Panel(QWidget):
         self.styled.emit(style(theme))
         self.train.loss_plot.set_theme(theme)
         self.measure.set_theme(theme)
+        self.models.compare.set_theme(theme)
         self.train.corrections_plot.set_theme(theme)
 
     def event(self, event: QEvent) -> Any:

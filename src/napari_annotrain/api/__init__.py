@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_annotrain.api.augmentation import preview_augmentation
     from napari_annotrain.api.clusters import iter_on_cluster
+    from napari_annotrain.api.contest import compare, iter_comparison
     from napari_annotrain.api.devices import list_devices, warm_up
     from napari_annotrain.api.evaluation import evaluate
     from napari_annotrain.api.measurement import measure
@@ -32,11 +33,13 @@ __all__ = [
     "base_models",
     "check_channels",
     "check_seams",
+    "compare",
     "evaluate",
     "find_stored",
     "find_suspects",
     "is_for_disk",
     "is_painted",
+    "iter_comparison",
     "iter_on_cluster",
     "iter_prediction",
     "iter_stream",
@@ -63,6 +66,7 @@ __all__ = [
 ]
 _HOMES = {
     "api.augmentation": ("preview_augmentation",),
+    "api.contest": ("compare", "iter_comparison"),
     "api.devices": ("list_devices", "warm_up"),
     "api.evaluation": ("evaluate",),
     "api.measurement": ("measure",),

@@ -19,7 +19,7 @@ from napari_annotrain.data.growth import Growth
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.inference.rescale import factor_to
 from napari_annotrain.net.model import Card, Model, digest
-from napari_annotrain.specs import NetChoices, NetSpec, Target, TrainSpec, check_choice, find_preset
+from napari_annotrain.specs import NetChoices, NetSpec, Preset, Target, TrainSpec, check_choice, find_preset
 from napari_annotrain.store.models import load_model, shipped_models
 from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.training.anchor import Anchor, share_for
@@ -44,7 +44,7 @@ class Plan:
 def make_plan(
     images: Sequence[AnnotatedImage],
     target: str,
-    preset: str,
+    preset: str | Preset,
     base: Model | str | Path | None,
     spec: TrainSpec | None,
     state: TrainingState | None,
@@ -68,7 +68,7 @@ def make_plan(
     check_choice("target", target, Target)
     if target == "image":
         raise AnnotrainError("The target image (denoising, translation) is not there yet: choose classes or cells.")
-    chosen = find_preset(preset)
+    chosen = preset if isinstance(preset, Preset) else find_preset(preset)
     spec = spec or chosen.train
     if isinstance(base, str | Path):
         base = None if base == "none" else load_model(base)

@@ -99,7 +99,7 @@ def train(
     chosen = find_preset(preset)
     if base is None or base == "none":
         chosen.net.choose(net)  # refused before anything is read
-    spec = chosen.train.model_copy(update=_limits(seconds, steps, seed, device))
+    spec = chosen.train.model_copy(update=limits(seconds, steps, seed, device))
     state = card = None
     if out is not None:
         out = Path(out)
@@ -108,7 +108,7 @@ def train(
             tensors, card, old = found
             _check_resumed(card, target, out)
             state = TrainingState.from_tensors(tensors)
-            spec = old.model_copy(update=_limits(seconds, steps, old.seed, device))
+            spec = old.model_copy(update=limits(seconds, steps, old.seed, device))
     elif resume:
         raise AnnotrainError("To resume training, say which model: give out.")
     opened = annotated_images(images, annotations, axes, dense)
@@ -117,7 +117,7 @@ def train(
         for text in (*opened.notes, *([hidden] if hidden else [])):
             on_event(Note(text))
     plan = make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad, net_choices=net)
-    model = _follow(_with_cards(plan), spec, out, on_event)
+    model = _follow(run_plan(plan), spec, out, on_event)
     failed = [*opened.failed, *plan.dataset.failed]
     if failed:
         total = len(opened.images) + len(opened.failed)
@@ -158,11 +158,11 @@ def iter_training(
         What of the preset's network is chosen otherwise.
     """
     plan = make_plan(images, target, preset, base, spec, state, card, class_names, feed=feed, net_choices=net)
-    yield from _with_cards(plan)
+    yield from run_plan(plan)
 
 
-def _with_cards(plan: Plan) -> Generator[Event]:
-    """Events of `fit`, with the weights of each checkpoint made into a whole model."""
+def run_plan(plan: Plan) -> Generator[Event]:
+    """Events of `fit` and a last `Done`, with the weights of each checkpoint made into a whole model."""
     scores: dict[str, Any] = {}
     if plan.state is not None and plan.state.best is not None:
         scores = {"validation_iou": round(plan.state.best_score, 4)}
@@ -216,7 +216,8 @@ def _save(checkpoint: Checkpoint, spec: TrainSpec, out: Path) -> None:
     save_state(checkpoint.state.tensors(), checkpoint.model.card, spec, out)
 
 
-def _limits(seconds: float | None, steps: int | None, seed: int, device: str) -> dict[str, Any]:
+def limits(seconds: float | None, steps: int | None, seed: int, device: str) -> dict[str, Any]:
+    """How long to train, from which seed and where, checked, as changes of a `TrainSpec`."""
     if seconds is not None and not 0 < seconds < math.inf:
         raise AnnotrainError(f"Training for {seconds} seconds makes no sense: give a positive number.")
     if steps is not None and steps < 1:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App
 
 import napari_annotrain
+from napari_annotrain.cli.comparison import compare
 from napari_annotrain.cli.demonstration import demo
 from napari_annotrain.cli.evaluation import evaluate
 from napari_annotrain.cli.measurement import measure
@@ -23,7 +24,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for verb in (train, predict, evaluate, measure, models_app, sessions_app, demo):
+for verb in (train, predict, compare, evaluate, measure, models_app, sessions_app, demo):
     app.command(verb)
 
 

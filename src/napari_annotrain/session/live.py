@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.specs import PRESETS, NetSpec, PredictSpec, Target, TrainSpec
 
-Activity = Literal["idle", "training", "predicting"]
+Activity = Literal["idle", "training", "predicting", "comparing"]
 #: What `Session.base` may be besides the name of a shipped model.
 NOTHING, LAST_MODEL = "none", "last"
 

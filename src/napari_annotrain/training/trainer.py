@@ -228,7 +228,7 @@ def _validate(learner: Learner, progress: _Progress, held_out: validate.Validati
     progress.seconds += progress.validation_cost
     progress.validated, progress.validated_step = progress.seconds, learner.step
     score = validate.mean_iou(tables.sum(0)).item()
-    return Validated(learner.step, score, loss, progress.seconds, kept)
+    return Validated(learner.step, score, loss, progress.seconds, kept, tables)
 
 
 def _find_threshold(learner: Learner, progress: _Progress, annotated: validate.ValidationSet) -> None:

@@ -64,7 +64,8 @@ def comparison(question: Question) -> Iterator[Event]:
     labels, known = question.accepted_labels()
     before = question.before
     if before is None and question.model is not None and not known.all():
-        before = yield from _predict(question)
+        how = (question.stack, question.region, question.spec, question.measured)
+        before = yield from labels_in(question.model, *how)
     where = None
     if before is None:
         where = known
@@ -74,21 +75,18 @@ def comparison(question: Question) -> Iterator[Event]:
     yield Done(None)
 
 
-def _predict(question: Question) -> Generator[Event, None, Labels]:
-    api, model, stack = engine.load(), question.model, question.stack
+def labels_in(
+    model: Any, stack: Stack, region: Region, spec: PredictSpec, measured: Measured
+) -> Generator[Event, None, Labels]:
+    """Predict a region; the (T, Z, Y, X) labels in it are returned."""
+    api = engine.load()
     api.check_channels(model, stack)
-    result = np.zeros(question.after.shape, np.int64)
-    run = api.iter_prediction(
-        model,
-        stack,
-        spec=question.spec,
-        region=question.region,
-        normalisation=question.measured.of(api, model, stack),
-    )
+    result = np.zeros([part.stop - part.start for part in region], np.int64)
+    run = api.iter_prediction(model, stack, spec=spec, region=region, normalisation=measured.of(api, model, stack))
     with closing(run) as events:
         for event in events:
             if isinstance(event, TileDone):
-                starts = [part.start for part in question.region]
+                starts = [part.start for part in region]
                 at = tuple(slice(w.start - s, w.stop - s) for w, s in zip(event.write, starts, strict=True))
                 result[at] = event.result
             else:

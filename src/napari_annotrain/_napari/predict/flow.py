@@ -95,7 +95,7 @@ class PredictFlow(PredictSettings):
 
     def cancel(self) -> None:
         """Stop; what is written stays."""
-        if self._c.session.activity == "training" or not self._c.lane.busy:
+        if self._c.session.activity in ("training", "comparing") or not self._c.lane.busy:
             return
         self._cancelled = True
         self._c.say("Stopping ...")

@@ -121,6 +121,23 @@ class Weighed(Event):
 
 
 @dataclass(frozen=True)
+class Labelled(Event):
+    """What one candidate of a comparison makes of the view.
+
+    Attributes
+    ----------
+    kind
+        ``"classes"`` or ``"cells"``.
+    labels
+        (T, Z, Y, X) of the region.
+    """
+
+    candidate: int
+    kind: str
+    labels: npt.NDArray[np.integer] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Compared(Event):
     """What has changed in one region of an image.
 

@@ -130,13 +130,17 @@ class TrainFlow(TrainSettings):
         if last.isdigit():
             self._numbers = count(max(int(last) + 1, next(self._numbers)))
 
+    def next_name(self) -> str:
+        """What the next model is called."""
+        return f"model {next(self._numbers)}"
+
     def keep_best(self) -> bool:
         """Put the best model so far into the session; False when there is none."""
         model, self._model = self._model, None
         if model is None:
             return False
         session = self._c.session
-        session.keep(Trained(f"model {next(self._numbers)}", model, self._score))
+        session.keep(Trained(self.next_name(), model, self._score))
         return True
 
     def _on_end(self, stopped: bool) -> None:

@@ -75,6 +75,16 @@ class KeepFlow:
         c.corrections.finish()
         return images, self._feed
 
+    def snapshot(self) -> list[AnnotatedImage]:
+        """What is painted now, in copies that nobody paints on; nothing follows it."""
+        c, images = self._c, []
+        for image, ticked in c.roster.candidates():
+            painted = c.roster.annotated(image, c.painted_planes) if ticked else None
+            if painted is not None:
+                copy = self.copy_of(c.roster.annotation(image))
+                images.append(painted if copy is None else _with_labels(painted, copy.update()))
+        return images
+
     def end(self) -> None:
         """The training is over."""
         self._followed = []
