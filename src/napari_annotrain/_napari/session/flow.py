@@ -6,11 +6,13 @@ import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtWidgets import QFileDialog
 
+from napari_annotrain._napari.lasting import unpredicted
 from napari_annotrain._napari.runs.events import Opened
 from napari_annotrain._napari.runs.work import exporting, opening
 from napari_annotrain._napari.session import kept_images
 from napari_annotrain._napari.session.keeping import CLOSING_SECONDS, SessionKeeping
 from napari_annotrain._napari.session.kept_images import KeptImage
+from napari_annotrain._napari.session.kept_predictions import show_prediction
 from napari_annotrain._qt.job import Job
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Failed, Note
@@ -145,7 +147,8 @@ class SessionFlow(SessionKeeping):
         c.refresh_layers()
         self._open_models()
         again = ["Press What I see to have its labels again."] if folder.state.models else []
-        c.say(" ".join([f"Opened the work of {Found(path, folder.state).when}.", *(missing or again)]))
+        said = " ".join([f"Opened the work of {Found(path, folder.state).when}.", *(missing or again)])
+        c.say(said, as_long_as=unpredicted(c) if again and not missing else None)
         self.soon()
 
     def _leave(self) -> None:
@@ -186,6 +189,7 @@ class SessionFlow(SessionKeeping):
         """Show what was done on an image."""
         roster = self._c.roster
         one.image = ref(image)
+        one.awaits_prediction = one.state.prediction is not None and bool(self._unread)
         if one.state.axes:
             roster.set_axes(image, one.state.axes)
         roster.tick(image, one.state.trained_on)
@@ -233,10 +237,23 @@ class SessionFlow(SessionKeeping):
             c.session.base = self._base
         if not self._unread:
             self._base = ""
+            self._show_predictions()
         c.train.count_from(told.name)
         c.train.show_settings()
         c.predict.show_outputs()
         c.refresh()
+
+    def _show_predictions(self) -> None:
+        """Show the whole predictions that lie on the disk still."""
+        shown = []
+        for one in self._kept:
+            image, stored = one.layer(self._c.roster.viewer), one.state.prediction
+            wanted = one.awaits_prediction and image is not None and stored is not None
+            if wanted and show_prediction(self._c.roster, image, stored):
+                shown.append(image.name)
+            one.awaits_prediction = False
+        if shown:
+            self._c.say(f"The prediction of {', '.join(dict.fromkeys(shown))} is shown again, from the disk.")
 
     def bring_back(self) -> None:
         """Show annotations again whose layers were removed."""
