@@ -113,7 +113,7 @@ def test_a_place_is_outlined_until_the_next_press(lab):
     layer = annotated(lab)
     paint(layer, slice(20, 26), slice(30, 36), 2)
     lab.train()
-    lab.find("labels_combo").setCurrentText("cells annotation")
+    lab.find("measure_combo").setCurrentText("cells annotation")
     lab.click("measure_button")
     lab.wait(lambda: lab.find("measure_table").model().rowCount() > 0)
     before = list(lab.viewer.layers)

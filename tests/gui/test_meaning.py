@@ -29,7 +29,7 @@ def asks(lab):
 
 def test_strokes_of_a_class_are_told_to_be_one_cell_and_numbered(lab):
     lab.find("target_combo").setCurrentText("cells")
-    assert lab.status == "All strokes of cell count as one single cell now."
+    assert lab.status == 'All strokes of "cell" count as one single cell now.'
     assert asks(lab)
     lab.click("meaning_first_button")
     assert lab.status == "There are 3 cells now. Ctrl+Z takes it back."
@@ -57,7 +57,7 @@ def test_who_goes_on_painting_is_not_asked_any_more(lab):
     lab.find("target_combo").setCurrentText("classes")
     assert lab.status == "Each of the 2 cells you painted counts as a class of its own now."
     lab.click("meaning_first_button")
-    assert lab.status == "All of them are cell now. Ctrl+Z takes it back."
+    assert lab.status == 'All of them are "cell" now. Ctrl+Z takes it back.'
     assert set(np.unique(lab.layer.data)) == {0, 1, 2}
     assert lab.find("class_table").rowCount() == 2
 

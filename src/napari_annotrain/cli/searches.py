@@ -98,7 +98,7 @@ def suspects(
 
     with Progress() as show:
         known = api.load_model(model)
-        names = {value + 1: name for value, name in known.card.class_names.items()}
+        names = {value + 1: name for value, name in known.card.class_names.items()} | {1: "background"}
         cells = target == "cells"
 
         def search(image: Path, annotation: Path | None) -> list[dict[str, Any]]:

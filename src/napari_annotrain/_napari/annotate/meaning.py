@@ -90,7 +90,7 @@ class MeaningFlow:
         if cells:
             said = f"There are {len(values):,} cell{'s' * (len(values) != 1)} now"
         else:
-            said = f"All of them are {self._c.session.class_names.get(1, 'class 1')} now"
+            said = f'All of them are "{self._c.session.class_names.get(1, "class 1")}" now'
         back = " Ctrl+Z takes it back." if n else ""
         self._c.say(f"{said}.{back}", as_long_as=as_painted(self._c))
         self._c.refresh()
@@ -120,7 +120,7 @@ class MeaningFlow:
             return f"Each of the {len(values):,} cells you painted counts as a class of its own now."
         if len(values) == 1:
             name = self._c.session.class_names.get(values[0] - 1, f"class {values[0] - 1}")
-            return f"All strokes of {name} count as one single cell now."
+            return f'All strokes of "{name}" count as one single cell now.'
         return "All strokes of a class count as one single cell now."
 
     def _layers(self) -> list[Any]:

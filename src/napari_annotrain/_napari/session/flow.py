@@ -248,10 +248,11 @@ class SessionFlow(SessionKeeping):
         shown = []
         for one in self._kept:
             image, stored = one.layer(self._c.roster.viewer), one.state.prediction
-            wanted = one.awaits_prediction and image is not None and stored is not None
-            if wanted and show_prediction(self._c.roster, image, stored):
+            awaited, one.awaits_prediction = one.awaits_prediction, False
+            if not awaited or image is None or stored is None:
+                continue
+            if show_prediction(self._c.roster, image, stored):
                 shown.append(image.name)
-            one.awaits_prediction = False
         if shown:
             self._c.say(f"The prediction of {', '.join(dict.fromkeys(shown))} is shown again, from the disk.")
 

@@ -12,8 +12,8 @@ import numpy as np
 from napari.layers import Image, Labels, Shapes
 
 from napari_annotrain._napari.roster import Roster
-from napari_annotrain._napari.session.mirror import Mirror
 from napari_annotrain._napari.session.kept_predictions import stored_prediction
+from napari_annotrain._napari.session.mirror import Mirror
 from napari_annotrain._napari.viewer import layers
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.session.listing import is_same
