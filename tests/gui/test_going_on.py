@@ -8,7 +8,7 @@ import pytest
 from tests.inference.test_segment import threshold_model
 
 from napari_annotrain import api
-from napari_annotrain._napari.runs.work import one_image
+from napari_annotrain._napari.runs import one_image
 from napari_annotrain._napari.viewer import layer_array
 from napari_annotrain._napari.viewer.layer_array import LayerArray
 from napari_annotrain.api import large_planes, stored

@@ -5,7 +5,7 @@ import pytest
 from qtpy.QtWidgets import QStyle, QStyleOptionComboBox
 
 from napari_annotrain._napari.predict.telling import Telling
-from napari_annotrain._napari.runs.work import one_image
+from napari_annotrain._napari.runs import one_image
 
 pytestmark = pytest.mark.gui
 

@@ -8,11 +8,12 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_annotrain._napari.lasting import unpredicted
 from napari_annotrain._napari.runs.events import Opened
-from napari_annotrain._napari.runs.work import exporting, opening
+from napari_annotrain._napari.runs.work import opening
 from napari_annotrain._napari.session import kept_images
 from napari_annotrain._napari.session.keeping import CLOSING_SECONDS, SessionKeeping
 from napari_annotrain._napari.session.kept_images import KeptImage
 from napari_annotrain._napari.session.kept_predictions import show_prediction
+from napari_annotrain._napari.session.packing import Packing
 from napari_annotrain._qt.job import Job
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Failed, Note
@@ -29,7 +30,7 @@ MOST_READ = 1 << 30
 
 
 class SessionFlow(SessionKeeping):
-    """Offers earlier work, brings it back as it was, and packs a session for others."""
+    """Offers earlier work, and brings it back as it was."""
 
     def __init__(self, controller: "Controller") -> None:
         super().__init__(controller)
@@ -38,7 +39,7 @@ class SessionFlow(SessionKeeping):
         self._declined: set[Path] = set()
         self._opening = False
         self._job: Job | None = None  # reads models
-        self._packing: Job | None = None
+        self._packing = Packing(controller, self._wait)
         self._had_removed = False
         self._n_opened = 0  # so many of the first models of the session came from the disk
 
@@ -50,11 +51,11 @@ class SessionFlow(SessionKeeping):
 
     def detach(self) -> None:
         """Write everything, then let another window open the session."""
-        for job in (self._job, self._packing):
-            if job is not None:
-                job.mute()
-                job.join(CLOSING_SECONDS)
-        self._job = self._packing = None
+        if self._job is not None:
+            self._job.mute()
+            self._job.join(CLOSING_SECONDS)
+            self._job = None
+        self._packing.close(CLOSING_SECONDS)
         super().detach()
 
     def _keep(self) -> None:
@@ -274,30 +275,10 @@ class SessionFlow(SessionKeeping):
         viewer = self._c.roster.viewer
         return [one for one in self._kept if one.state.put_away and not one.superseded and one.layer(viewer)]
 
-    # -- to others ----------------------------------------------------------------------------------------------
-
     def export(self) -> None:
-        """Ask for a file and write everything into one zip."""
-        if self._writer is None:
-            return
-        path, _ = QFileDialog.getSaveFileName(self._c.panel, "Export session", self._proposed(), "Archives (*.zip)")
-        if not path:
-            return
-        self._wait()
-        writer, target = self._writer, Path(path if path.endswith(".zip") else path + ".zip")
-        self._packing = Job(lambda: exporting(writer, target), "annotrain-exporting")
-        self._packing.happened.connect(self._c.guarded(lambda event: self._exported(event, target)))
-        self._c.say(f"Writing {target.name} ...")
-        self._packing.start()
-
-    def _proposed(self) -> str:
-        return f"{self._path.name}.zip" if self._path is not None else "session.zip"
-
-    def _exported(self, event: Event, target: Path) -> None:
-        if isinstance(event, Failed):
-            self._c.say(event.sentence, problem=True)
-        else:
-            self._c.say(f"Wrote {target.name}: annotations, models, settings, and a paragraph for your methods.")
+        """Pack the session for others."""
+        if self._writer is not None and self._path is not None:
+            self._packing.start(self._writer, self._path.name)
 
     def show(self) -> None:
         """Say in the panel where the work is kept, and offer what there is to go on with."""
