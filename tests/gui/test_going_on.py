@@ -550,6 +550,7 @@ def test_a_run_that_fails_before_anything_is_predicted_leaves_no_veil(open_windo
 @pytest.mark.parametrize("output", ["cells", "probabilities"])
 def test_a_finished_result_comes_back_with_its_session(open_window, person, small, output):
     lab = open_window(output)
+    lab.annotate()
     press(lab)
     lab.viewer.window.remove_dock_widget(lab.dock)
     other = person()

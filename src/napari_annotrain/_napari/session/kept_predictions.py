@@ -41,6 +41,7 @@ def show_prediction(roster: Roster, image: Image, stored: StoredPrediction) -> b
     known = roster.known(layer)
     t, z, y, x = (slice(0, n) for n in growing.shape[-4:])
     known.filled.add([(t, z, y, x)])
-    known.ids.take_over(growing, last_id)
+    if last_id:
+        known.ids.take_over(growing, last_id)
     layer.refresh()
     return True
