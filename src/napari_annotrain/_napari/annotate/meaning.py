@@ -46,6 +46,8 @@ class MeaningFlow:
     def changing(self, target: Target) -> None:
         """Classes or cells are chosen: `target` from now on."""
         c, last = self._c, self._change
+        for layer in self._layers():
+            c.tally(layer).count_for(0)  # the last strokes
         before, counts = c.session.target, self._counts()
         back = last is not None and last.before == target and last.counts == counts
         self._asks = before != target and not back and self._is_other(target, counts)

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -32,7 +33,8 @@ class Arrivals:
 
     def close(self) -> None:
         """Look no more."""
-        self._soon.stop()
+        with suppress(RuntimeError):  # Qt may have gone before us
+            self._soon.stop()
         self._new.clear()
 
     def _tell(self) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,11 @@ class PlaceMark:
         self._timer.start(MOMENT_MS)
 
     def close(self) -> None:
-        """Take it away."""
+        """Take it away; Qt may have done so before, where the window closes."""
+        with suppress(RuntimeError):
+            self._take_away()
+
+    def _take_away(self) -> None:
         self._timer.stop()
         layer, self._layer, viewer = self._layer, None, self._roster.viewer
         if layer is None or viewer is None:
