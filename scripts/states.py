@@ -342,14 +342,12 @@ def in_3d() -> Desk:
     return desk
 
 
-@state("single-steps", "Steps in docks of their own", "They share the session with the panel.")
+@state("single-steps", "A step in a dock of its own", "It is a tab beside the panel and shares its session.")
 def single_steps() -> Desk:
     desk = ready()
     window = desk.viewer.window
-    dock, _ = window.add_plugin_dock_widget("napari-annotrain", "Train")
-    desk.open_steps("Image", "Annotate")
-    window._qt_window.resizeDocks([desk.dock, dock], [400, 400], Qt.Orientation.Vertical)
-    desk.pause()
+    window.add_plugin_dock_widget("napari-annotrain", "Train")
+    desk.pause(0.5)
     return desk
 
 

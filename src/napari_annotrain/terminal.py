@@ -11,6 +11,7 @@ from napari_annotrain.events import (
     Failed,
     Measured,
     Note,
+    Searched,
     Separating,
     Started,
     Step,
@@ -60,6 +61,8 @@ class Progress:
                 self._advance(event)
             case Measured(n=n, done=done, total=total):
                 self._bar.update(self._task, completed=done / total, description=f"{n:,} objects")
+            case Searched(done=done, total=total):
+                self._bar.update(self._task, completed=done / total, description=f"part {done} of {total}")
             case Separating():
                 self._bar.update(self._task, description="telling cells apart")
             case Completing(done=done, total=total):

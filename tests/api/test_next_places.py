@@ -125,7 +125,7 @@ def test_single_cells_are_compared_with_being_inside_of_any():
     annotation[0, 90:120, 90:120] = 4
     found = find_suspects(threshold_model("cells"), image, annotation, target="cells", device="cpu", axes="ZYX")
     assert [one.value for one in found] == [4]
-    assert found[0].words({}, cells=True).startswith("Plane 0: cell 3, 900 px; the model sees")
+    assert found[0].words({}, cells=True).startswith("Plane 0: cell 4, 900 px; the model sees")
 
 
 def test_nothing_painted_gives_nothing():

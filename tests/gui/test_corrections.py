@@ -62,6 +62,18 @@ def test_while_training_goes_on_it_is_compared_with_the_labels_that_are_shown(la
     assert lab.controller.session.rounds == ((80, 80),)
 
 
+def test_a_training_that_is_cut_off_is_no_round(lab):
+    session = lab.controller.session
+    paint(lab, slice(21, 23), 1)
+    lab.fake.fail, lab.fake.fail_at_once = RuntimeError("the network broke"), True
+    lab.train()
+    assert "the network broke" in lab.status
+    assert session.rounds == ()
+    lab.fake.fail, lab.fake.fail_at_once = None, False
+    lab.train()
+    assert session.rounds == ((80, 80),), "it counts with the training that gave a model"
+
+
 def test_a_gpu_that_cannot_be_used_is_told_under_the_device(person, fake, monkeypatch):
     monkeypatch.setattr(fake, "why_no_gpu", lambda: "This computer has an NVIDIA GPU, but ...")
     lab = person().open_panel()

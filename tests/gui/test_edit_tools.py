@@ -55,7 +55,7 @@ def test_two_clicks_merge_two_cells(lab):
     lab.click("merge_cells_button")
     assert lab.layer.mode == "pan_zoom"
     lab.click_on(lab.layer, 7, 7)
-    assert "Cell 1 is chosen" in lab.status
+    assert "Cell 2 is chosen" in lab.status
     lab.click_on(lab.layer, 10, 25)
     plane = lab.layer.data[1]
     assert ((plane == 2) == np.isin(painted(), [2, 3])).all()

@@ -545,3 +545,32 @@ def test_a_run_that_fails_before_anything_is_predicted_leaves_no_veil(open_windo
     press(lab)
     assert lab.status == "The file has vanished: put it back."
     assert VEIL not in lab.viewer.layers
+
+
+@pytest.mark.parametrize("output", ["cells", "probabilities"])
+def test_a_finished_result_comes_back_with_its_session(open_window, person, small, output):
+    lab = open_window(output)
+    lab.annotate()
+    press(lab)
+    lab.viewer.window.remove_dock_widget(lab.dock)
+    other = person()
+    other.viewer.add_image(IMAGE, name="stack")
+    other.open_panel()
+    other.wait(lambda: not other.find("offer_frame").isHidden())
+    lab.network.again()
+    other.click("reopen_button")
+    other.wait(lambda: "stack prediction" in other.viewer.layers)
+    assert "shown again, from the disk" in other.status
+    assert isinstance(other.viewer.layers["stack prediction"].data, LayerArray)
+    assert np.array_equal(data(other), data(lab))
+    assert not lab.network.tiles
+    shutil.rmtree(lab.viewer.layers["stack prediction"].data.growing.path)
+    other.viewer.window.remove_dock_widget(other.dock)
+    third = person()
+    third.viewer.add_image(IMAGE, name="stack")
+    third.open_panel()
+    third.wait(lambda: not third.find("offer_frame").isHidden())
+    third.click("reopen_button")
+    third.wait(lambda: third.controller.session.model is not None)
+    assert "stack prediction" not in third.viewer.layers
+    assert "Press What I see" in third.status

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.session import Facts, Session, Trained, what_next, why_not_predict, why_not_train
+from napari_annotrain.session import Facts, Session, Trained, what_next, why_not_predict, why_not_train, with_place
 
 
 def test_a_change_is_told_and_checked():
@@ -62,11 +62,19 @@ READY = {"image": "cells", "annotation": True, "painted": {1: 10, 2: 10}}
         (READY | {"painted": {}, "regions": 1}, "Only background"),
         (READY, "Ready"),
         (READY | {"problem": "PyTorch is not installed."}, "PyTorch is not installed"),
-        (READY | {"trained": True}, "Correct what is wrong"),
+        (READY | {"trained": True}, "Press What I see"),
+        (READY | {"trained": True, "predicted": True}, "then press Train again."),
+        (READY | {"trained": True, "predicted": True, "planes": 40}, "or predict the whole stack."),
     ],
 )
 def test_one_sentence_says_what_to_do_next(facts, words):
     assert words in what_next(Facts(**facts))
+
+
+def test_a_sentence_says_where_its_button_is_where_that_is_not_shown():
+    assert with_place("Ready: press Train.", {"Annotate"}).endswith("press All steps.")
+    assert with_place("Ready: press Train.", {"Annotate", "Train"}) == "Ready: press Train."
+    assert with_place("Paint some background too.", set()) == "Paint some background too."
 
 
 def test_grey_buttons_have_a_reason():

@@ -1,6 +1,8 @@
 """Sessions from the command line."""
 
+import re
 import zipfile
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -32,7 +34,35 @@ def session(tmp_path, monkeypatch):
 
 def test_sessions_are_listed_with_what_is_in_them(session, capsys):
     assert annotrain("sessions", "list") == 0
-    assert "cells, 26 Nov, 15:00: 1 annotation and 1 model" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert re.search(r"cells, 2026-11-26 15:00, \d\.\d MB: 1 annotation and 1 model", said)
+
+
+def test_a_session_is_removed_by_its_name_and_nothing_else_that_lies_there(session, capsys):
+    (session / "notes.txt").write_text("mine")
+    assert annotrain("sessions", "remove", "one") == 0
+    assert capsys.readouterr().out.startswith("Removed 1 session (")
+    assert [path.name for path in session.iterdir()] == ["notes.txt"]
+    assert annotrain("sessions", "remove", "one") == 2
+    assert "There is no session one" in capsys.readouterr().err
+
+
+def test_old_sessions_go_and_newer_or_open_ones_stay(session, capsys):
+    newer = SessionFolder.create(session.parent / "two")
+    newer.save(newer.state.model_copy(update={"changed": datetime.now().isoformat()}))
+    newer.close(clean=False)
+    folder = SessionFolder.open(session)
+    folder.save(folder.state.model_copy(update={"changed": "2020-02-03T10:00:00"}))
+    assert annotrain("sessions", "remove", "one") == 2
+    assert "one is open in a window: close it there first." in capsys.readouterr().err
+    assert annotrain("sessions", "remove", "--older-than", "365") == 0
+    assert capsys.readouterr().out == "There was nothing to remove; left 1 that is open.\n"
+    folder.close()
+    assert annotrain("sessions", "remove", "--older-than", "365") == 0
+    assert [path.name for path in session.parent.iterdir()] == ["two"]
+    for words in ((), ("two", "--older-than", "0"), ("--older-than", "-1")):
+        assert annotrain("sessions", "remove", *words) == 2
+    assert (session.parent / "two").is_dir()
 
 
 def test_an_exported_session_holds_annotation_model_and_methods(session, tmp_path):

@@ -5,11 +5,12 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Image, Labels
 
-from napari_annotrain._napari import present
+from napari_annotrain._napari import lasting, present
 from napari_annotrain._napari.annotate.accept import AcceptFlow
 from napari_annotrain._napari.annotate.border import BorderFlow
 from napari_annotrain._napari.annotate.classes import ClassFlow
 from napari_annotrain._napari.annotate.edit import EditFlow
+from napari_annotrain._napari.annotate.meaning import MeaningFlow
 from napari_annotrain._napari.annotate.paint import PaintFlow
 from napari_annotrain._napari.annotate.suspects import SuspectFlow
 from napari_annotrain._napari.annotate.tally import Tally
@@ -30,7 +31,9 @@ from napari_annotrain._napari.train.augment import AugmentFlow
 from napari_annotrain._napari.train.corrections import CorrectionsFlow
 from napari_annotrain._napari.train.flow import TrainFlow
 from napari_annotrain._napari.train.keep import KeepFlow
+from napari_annotrain._napari.viewer.arrivals import Arrivals
 from napari_annotrain._napari.viewer.large_planes import show_only_strokes
+from napari_annotrain._napari.viewer.mark import PlaceMark
 from napari_annotrain._napari.viewer.view import unwrap
 from napari_annotrain._napari.viewer.watch import ViewWatch
 from napari_annotrain._qt.job import Job, sentence
@@ -69,6 +72,7 @@ class Controller:
         self.annotation: Labels | None = None
         self.loaded = False  # torch and the engine
         self.problem = ""
+        self._holds: Callable[[], bool] | None = None  # while the sentence in the status line is true
         self.paint = PaintFlow(self)
         self.keep = KeepFlow(self)
         self.corrections = CorrectionsFlow(self)
@@ -84,6 +88,9 @@ class Controller:
         self.doubts = DoubtFlow(self)
         self.suspects = SuspectFlow(self)
         self.measure = MeasureFlow(self)
+        self.meaning = MeaningFlow(self)
+        self.arrivals = Arrivals(self)
+        self.mark = PlaceMark(self.roster)
         self.changes = ChangesFlow(self)
         self.compare = CompareFlow(self)
         self.augment = AugmentFlow(self)
@@ -128,13 +135,15 @@ class Controller:
             return
         self.panel = None
         self.edit.end()
-        self.train.keep_best()
+        learnt = self.train.keep_best()
         self.lane.close(CLOSING_SECONDS)
         self.predict.wait_no_longer()
         self.predict.close_sink()
         self.predict.veils.close()
         self.borders.close(CLOSING_SECONDS)
         self.measure.close(CLOSING_SECONDS)
+        self.arrivals.close()
+        self.mark.close()
         self.changes.close(CLOSING_SECONDS)
         self.compare.close()
         self.augment.close(CLOSING_SECONDS)
@@ -146,7 +155,7 @@ class Controller:
             self.watch.close()
             self.watch = None
         self.keeping.detach()
-        self.keep.close()
+        self.keep.close(learnt)
         for tally in self._tallies.values():
             tally.close()
         self._tallies.clear()
@@ -180,9 +189,9 @@ class Controller:
 
     # -- words --------------------------------------------------------------------------------------------------
 
-    def say(self, text: str, problem: bool = False) -> None:
-        """Put one sentence into the status line."""
-        self.session.status = text
+    def say(self, text: str, problem: bool = False, as_long_as: Callable[[], bool] | None = None) -> None:
+        """Put one sentence into the status line; it goes once `as_long_as` holds no more (`lasting`)."""
+        self.session.status, self._holds = text, as_long_as
         if self.panel is not None:
             self.panel.set_status(text, problem)
 
@@ -194,7 +203,7 @@ class Controller:
                 command(*args)
             except Exception as error:
                 _log(error)
-                self.say(sentence(error), problem=True)
+                self.say(sentence(error), problem=True, as_long_as=lasting.unchanged(self))
                 self.refresh()
 
         return run
@@ -210,6 +219,7 @@ class Controller:
             target=self.session.target,
             trained=self.session.model is not None,
             predicted=self.image is not None and self.roster.result(self.image) is not None,
+            planes=self.roster.n_planes(self.image) if self.image is not None else 1,
             problem=self.problem,
         )
 
@@ -247,6 +257,8 @@ class Controller:
 
     def _show(self) -> None:
         assert self.panel is not None
+        if self._holds is not None and not self._holds():
+            self.session.status, self._holds = "", None
         facts = self.facts()
         present.show(self, self.panel, facts)
         if not self.session.status:
@@ -271,6 +283,7 @@ class Controller:
         images = self.roster.images()
         newest = images[-1] if images else None
         self.panel.image.image_combo.set_items([(la.name, la) for la in images], prefer=newest)
+        self.arrivals.look(images)
         self._offer_annotations()
         self.paint.colour()
         self.predict.veils.tidy_soon()
@@ -282,9 +295,11 @@ class Controller:
         self.image = image
         self.session.status = ""
         self.predict.forget_view()
+        self.predict.show_nothing()
         if self.panel is not None:
             self.panel.annotate.annotation_combo.choose(None)
             self._offer_annotations()
+        self.suspects.look()
         self.refresh()
         self.predict.look()
 

@@ -71,6 +71,8 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (annotate.classes.merged, controller.classes.merge),
         (annotate.classes.coloured, controller.classes.recolour),
         (annotate.accept_wanted, controller.accept.here),
+        (annotate.meaning.first_clicked, controller.meaning.number),
+        (annotate.meaning.second_clicked, controller.meaning.back),
         (annotate.tools.chosen, controller.edit.take),
         (annotate.next_wanted, controller.doubts.next),
         (annotate.suspects_wanted, controller.suspects.start),
@@ -118,6 +120,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
 def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
     """Bring rows, summaries, tips and buttons up to date."""
     _show_image(controller, panel)
+    panel.predict.set_stack(facts.planes > 1)
     controller.classes.recall(facts.painted or {})
     panel.annotate.set_rows(class_rows(controller, facts))
     panel.annotate.add_class_button.setVisible(facts.target != "cells")
@@ -133,6 +136,7 @@ def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
     allow(panel.annotate.complete_region_button, no_image)
     _show_buttons(controller, panel, facts)
     _show_summaries(controller, panel, facts)
+    controller.meaning.show()
     controller.measure.show()
     controller.beginning.show(facts)
 
@@ -233,6 +237,8 @@ def _show_summaries(controller: "Controller", panel: Panel, facts: Facts) -> Non
     model = controller.session.model
     if controller.session.activity != "training":
         panel.set_summary("Train", model_in_words(model) if model is not None else "no model yet")
+    if not facts.predicted and panel.folds["Predict"].summary().endswith("done"):
+        panel.set_summary("Predict", "")  # what was predicted is removed
 
 
 def model_in_words(model: Any) -> str:

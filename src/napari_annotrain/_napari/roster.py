@@ -15,6 +15,7 @@ from napari_annotrain._napari.viewer.layer_array import LayerArray
 from napari_annotrain.axes import parse_axes
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
+from napari_annotrain.errors import AnnotrainError
 
 REGION_COLOUR = "#3ddc97"
 #: Written into each region, so that none is taken for a shape of another meaning.
@@ -69,6 +70,14 @@ class Roster:
     def stack(self, image: Image) -> Stack:
         """The image, read lazily."""
         return layers.stack_of(image, self.axes(image))
+
+    def n_planes(self, image: Image) -> int:
+        """Planes of an image over time and depth; one where its axes cannot be read."""
+        try:
+            n_t, _, n_z, _, _ = self.stack(image).shape
+        except AnnotrainError:
+            return 1
+        return int(n_t * n_z)
 
     def measured(self, image: Image) -> Measured:
         """Where the intensity range of an image is kept."""

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 from napari_annotrain._qt.class_menu import ClassMenu
 from napari_annotrain._qt.combos import ChoiceCombo, ItemCombo
 from napari_annotrain._qt.layout import button, faint_label, form_layout, row_of, words
+from napari_annotrain._qt.notice import Notice
 from napari_annotrain._qt.suspects import SuspectList
 from napari_annotrain._qt.tools import ACCEPT, ERASE, Tools
 
@@ -85,6 +86,7 @@ class AnnotateStep(QWidget):
         self.class_table = QTableWidget(0, 4)
         self.class_table.setObjectName("class_table")
         self.tip_label = faint_label(name="annotate_tip")
+        self.meaning = Notice("meaning")
         self._rows: list[ClassRow] = []
         self._set_up_table()
         self.classes = ClassMenu(self.class_table, lambda: [(row.value, row.name, row.editable) for row in self._rows])
@@ -121,6 +123,7 @@ class AnnotateStep(QWidget):
         whole.setContentsMargins(4, 2, 4, 8)
         whole.setSpacing(5)
         whole.addLayout(form)
+        whole.addWidget(self.meaning)
         whole.addWidget(self.class_table)
         erase, accept = self.tools.buttons[ERASE], self.tools.buttons[ACCEPT]
         whole.addWidget(row_of((self.add_class_button, 1), (erase, 1), (self.complete_region_button, 1)))

@@ -58,7 +58,7 @@ def style(theme: Theme) -> str:
         "QComboBox {{ padding: 3px 2px 3px 6px; }} QComboBox::drop-down {{ width: 22px; }}"
         "QPushButton#train_button:enabled {{ background: {accent}; color: " + on_accent + "; font-weight: bold; }}"
         "#first_steps_title, #key_name {{ font-weight: bold; }}"
-        "#offer_frame, #first_steps_card {{ border: 1px solid {accent}; border-radius: 3px; }}"
+        "#offer_frame, #notice_frame, #first_steps_card {{ border: 1px solid {accent}; border-radius: 3px; }}"
         "#status_frame {{ border: none; border-top: 1px solid {line}; }}"
         "QTableView {{ border: 1px solid {line}; gridline-color: transparent; }}"
         "#measure_table::item:selected, #compare_table::item:selected {{"

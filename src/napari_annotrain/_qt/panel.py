@@ -1,14 +1,14 @@
 from typing import Any
 
 from qtpy.QtCore import QEvent, QSize, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_annotrain._qt.annotate import AnnotateStep
 from napari_annotrain._qt.first_steps import FirstStepsCard
 from napari_annotrain._qt.fold import Fold, WheelGuard
 from napari_annotrain._qt.image import ImageStep
 from napari_annotrain._qt.keys import KeysWindow
-from napari_annotrain._qt.layout import button
+from napari_annotrain._qt.layout import button, scrolling
 from napari_annotrain._qt.measure import MeasureStep
 from napari_annotrain._qt.models import ModelsStep
 from napari_annotrain._qt.palette import Theme, style
@@ -17,6 +17,7 @@ from napari_annotrain._qt.session import SessionRow
 from napari_annotrain._qt.train import TrainStep
 
 WIDTH, HEIGHT = 360, 760
+LEAST_WIDTH = 260
 
 
 class Panel(QWidget):
@@ -26,7 +27,7 @@ class Panel(QWidget):
     """
 
     left = Signal()
-    shown = Signal()
+    joined = Signal()
     said = Signal(str, bool)
     styled = Signal(str)
 
@@ -59,7 +60,7 @@ class Panel(QWidget):
 
     def _build(self) -> None:
         inner = QWidget()
-        column = QVBoxLayout(inner)
+        self._column = column = QVBoxLayout(inner)
         column.setContentsMargins(3, 0, 3, 0)
         column.setSpacing(0)
         column.addWidget(self.session)
@@ -68,18 +69,13 @@ class Panel(QWidget):
         for fold in self.folds.values():
             column.addWidget(fold)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inner)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 5, 0, 0)  # the dock's title lies over the uppermost pixels
         whole.setSpacing(0)
-        whole.addWidget(scroll, 1)
+        whole.addWidget(scrolling(inner), 1)
         self._foot.layout().addWidget(self.keys_button, 0, Qt.AlignmentFlag.AlignBottom)
         whole.addWidget(self._foot)
-        self.setMinimumWidth(260)
+        self.setMinimumWidth(LEAST_WIDTH)
 
     def sizeHint(self) -> QSize:
         """Wide enough for every word, narrow enough for the image."""
@@ -106,6 +102,16 @@ class Panel(QWidget):
         """Have the body of a step again."""
         self.folds[step].take_back()
 
+    def lend_top(self) -> tuple[QWidget, QWidget]:
+        """Give away where the work is kept and which image it is on, to a dock that stands without the panel."""
+        self._column.removeWidget(self.session)
+        return self.session, self.lend("Image")
+
+    def take_back_top(self) -> None:
+        """Have both again."""
+        self._column.insertWidget(0, self.session)
+        self.take_back("Image")
+
     def set_theme(self, theme: Theme) -> None:
         """Follow the colours of the window."""
         self.setStyleSheet(style(theme))
@@ -116,9 +122,9 @@ class Panel(QWidget):
         self.train.corrections_plot.set_theme(theme)
 
     def event(self, event: QEvent) -> Any:
-        """Tell when the dock lets go of the panel (its x unparents it and sends no close event)."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.left.emit()
+        """Tell when a dock takes the panel or lets go of it (its x unparents it and sends no close event)."""
+        if event.type() == QEvent.Type.ParentChange:
+            (self.left if self.parent() is None else self.joined).emit()
         return super().event(event)
 
 

@@ -28,7 +28,7 @@ class PredictStep(QWidget):
         self.buttons = {
             VIEW: button("predict_view_button", "What I see", "Predicts the visible part of the image (key W)."),
             SLICE: button("predict_slice_button", "This slice", "Predicts the whole plane that is shown."),
-            STACK: button("predict_stack_button", "Whole stack", "Predicts the whole image, plane by plane."),
+            STACK: button("predict_stack_button", "Whole stack", "Predicts all planes of the image."),
             IMAGES: button("predict_images_button", "All images", "Predicts every open image, one after the other."),
         }
         self.live_check = QCheckBox("Live")
@@ -91,6 +91,10 @@ class PredictStep(QWidget):
     def set_outputs(self, outputs: Sequence[str]) -> None:
         """Offer kinds of output, the model's own first."""
         self.output_combo.set_choices([(name, name) for name in outputs])
+
+    def set_stack(self, is_stack: bool) -> None:
+        """Call the image what it is: a stack, or a single image."""
+        self.buttons[STACK].setText("Whole stack" if is_stack else "Whole image")
 
     def set_progress(self, done: int, total: int, text: str) -> None:
         """Show how far it is; `text` stands in the bar."""

@@ -63,7 +63,7 @@ class Suspect:
         return tuple((s.start + s.stop) // 2 for s in self.box)
 
     def words(self, names: Mapping[int, str], cells: bool = False) -> str:
-        """Such as "Plane 3: cell, 140 px; the model sees background on 93 %"; names by annotation value."""
+        """Such as "Plane 3: cell 7, 140 px; the model sees background on 93 %"; names and cells by annotation value."""
         place = place_in_words(self.t, self.z, self.n_times, self.n_planes)
         seen = f"the model sees {self._seen(names, cells)} on {100 * self.share:.0f} %"
         said = f"{place + ': ' if place else ''}{self._painted(names, cells)}, {self.n_px:,} px; {seen}"
@@ -76,9 +76,7 @@ class Suspect:
         return " · ".join(part for part in (place, self._painted(names, cells), seen) if part)
 
     def _painted(self, names: Mapping[int, str], cells: bool) -> str:
-        return (
-            f"cell {self.value - 1}" if cells and self.value > 1 else names.get(self.value, f"class {self.value - 1}")
-        )
+        return f"cell {self.value}" if cells and self.value > 1 else names.get(self.value, f"class {self.value - 1}")
 
     def _seen(self, names: Mapping[int, str], cells: bool) -> str:
         return "a cell" if cells and self.likelier > 1 else names.get(self.likelier, f"class {self.likelier - 1}")

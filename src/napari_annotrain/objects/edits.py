@@ -140,6 +140,23 @@ def split(plane: Labels, path: npt.NDArray[np.floating], next_id: int) -> Edit |
     return Edit(box, values)
 
 
+def number_apart(plane: Labels, first_id: int) -> tuple[npt.NDArray[np.int64], int]:
+    """Give every piece of paint that lies apart from others of its value an id of its own, from `first_id` on.
+
+    Returns
+    -------
+    The plane with these ids, and the next free one; pieces touch at edges or corners. ::
+
+        2 2 . 3 3 . 2       2 2 . 4 4 . 3
+    """
+    values, next_id = plane.astype(np.int64), first_id
+    for value in np.unique(plane[plane > MOST_NO_CELL]):
+        found, n = ndi.label(plane == value, EVERYWHERE)
+        values[found > 0] = found[found > 0] + (next_id - 1)
+        next_id += n
+    return values, next_id
+
+
 def _line(path: npt.NDArray[np.floating], shape: tuple[int, ...]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Pixels of a line through points, each sharing an edge with the next, so that it parts what touches at corners."""
     points = np.round(np.asarray(path, float)).astype(int)

@@ -3,6 +3,7 @@
 from napari_annotrain.session.live import LAST_MODEL, MOST_MODELS, NOTHING, Activity, Evented, Session, Trained
 from napari_annotrain.session.words import (
     Facts,
+    or_all,
     percent,
     precision_in_words,
     shares_of,
@@ -15,6 +16,7 @@ from napari_annotrain.session.words import (
     why_not_predict,
     why_not_train,
     why_not_weigh,
+    with_place,
 )
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Facts",
     "Session",
     "Trained",
+    "or_all",
     "percent",
     "precision_in_words",
     "shares_of",
@@ -38,4 +41,5 @@ __all__ = [
     "why_not_predict",
     "why_not_train",
     "why_not_weigh",
+    "with_place",
 ]

@@ -27,6 +27,21 @@ class DrawnRegion(_Part):
     corners: tuple[tuple[float, ...], ...]
 
 
+class StoredPrediction(_Part):
+    """A whole prediction that lies on the disk: its OME-Zarr, what it holds, and the type of its values.
+
+    Attributes
+    ----------
+    channels
+        Classes of probabilities; 1 for others.
+    """
+
+    path: str
+    kind: str
+    dtype: str
+    channels: int = 1
+
+
 class ImageState(_Part):
     """An image, where it came from, and one annotation of it; with several annotations it occurs several times.
 
@@ -50,6 +65,8 @@ class ImageState(_Part):
         Whether it is the one that this image is trained with.
     put_away
         Whether that layer was removed from the window.
+    prediction
+        What is shown of a prediction too large for the memory; None for others.
     """
 
     name: str
@@ -65,6 +82,7 @@ class ImageState(_Part):
     sheet_axes: str = ""
     current: bool = True
     put_away: bool = False
+    prediction: StoredPrediction | None = None
     regions: tuple[DrawnRegion, ...] = ()
 
 

@@ -1,6 +1,6 @@
 """The sentences of the panel: what to do next, and why something cannot be done now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from napari_annotrain.data.annotation import BACKGROUND
@@ -8,6 +8,8 @@ from napari_annotrain.specs import Target, WeightSpec
 
 #: When in so many rounds less than this share was wrong, going on brings little.
 ROUNDS_TO_JUDGE, LITTLE_WRONG = 3, 0.02
+#: How sentences name buttons, and the steps these are in.
+BUTTONS = {"+ new layer": "Annotate", "press train": "Train", "what i see": "Predict", "press measure": "Measure"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Facts:
         Number of complete regions.
     predicted
         Whether there is a prediction of the image.
+    planes
+        How many planes the image has.
     problem
         Why neither training nor prediction works on this computer; empty when they do.
     """
@@ -40,6 +44,7 @@ class Facts:
     target: Target = "classes"
     trained: bool = False
     predicted: bool = False
+    planes: int = 1
     problem: str = ""
 
 
@@ -60,7 +65,21 @@ def what_next(facts: Facts) -> str:
         return facts.problem
     if not facts.trained:
         return "Ready: press Train. You can go on painting meanwhile."
-    return "Correct what is wrong by painting there, then press Train again; or predict the whole stack."
+    if not facts.predicted:
+        return "Press What I see (W) to have the model's labels of this image; then correct what is wrong."
+    return f"Correct what is wrong by painting there, then press Train again{or_all(facts.planes)}."
+
+
+def or_all(planes: int) -> str:
+    """What else can be done once an image is predicted and has so many planes; empty for a single one."""
+    return "; or predict the whole stack" if planes > 1 else ""
+
+
+def with_place(sentence: str, steps: Collection[str]) -> str:
+    """Add where a button is that a sentence names, for a window that shows only some steps, given by their titles."""
+    said = sentence.lower()
+    elsewhere = any(words in said and step not in steps for words, step in BUTTONS.items())
+    return f"{sentence} That button is not here: press All steps." if elsewhere else sentence
 
 
 def why_not_train(facts: Facts) -> str:

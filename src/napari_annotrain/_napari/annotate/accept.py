@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from napari_annotrain._napari.annotate.pending import Pending
 from napari_annotrain._napari.annotate.plane_edit import PlaneOf, free_id, plane_of, shown_plane
+from napari_annotrain._napari.lasting import as_painted
 from napari_annotrain._napari.viewer.arrays import as_tzyx
 from napari_annotrain._napari.viewer.layers import complete_regions, label_axes
 from napari_annotrain._napari.viewer.view import region_of
@@ -175,13 +176,14 @@ class AcceptFlow:
         c = self._c
         c.roster.viewer.layers.selection.active = c.annotation  # so that Ctrl+Z takes it back
         if n == 0:
-            c.say(f"Nothing to accept: all of {where} is annotated already.")
+            c.say(f"Nothing to accept: all of {where} is annotated already.", as_long_as=as_painted(c))
             return
         c.session.accepted_px += n
         if c.session.target == "cells" and c.annotation is not None and c.annotation.selected_label > BACKGROUND:
             c.annotation.selected_label = free_id(c)  # what the brush held may be one of the accepted cells by now
         found = f"{cells:,} new cell{'s' * (cells != 1)}, " if cells else ""
-        c.say(f"Accepted {where}: {found}{n:,} px with the background; what you painted stays. Ctrl+Z takes it back.")
+        done = f"Accepted {where}: {found}{n:,} px with the background; what you painted stays."
+        c.say(f"{done} Ctrl+Z takes it back.", as_long_as=as_painted(c))
 
 
 def _around(y: int, x: int, side: int, shape: tuple[int, int]) -> Box:

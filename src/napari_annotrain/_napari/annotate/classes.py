@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_annotrain._napari.annotate.plane_edit import PlaneOf, require_room, write
+from napari_annotrain._napari.lasting import as_painted
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.objects.edits import Edit
 
@@ -27,7 +28,7 @@ class ClassFlow:
         n = self._replace(value, 0)
         self._forget(value)
         back = f": {n:,} px are not annotated now. Ctrl+Z takes it back." if n else "."
-        self._c.say(f"{name} is deleted{back}")
+        self._c.say(f"{name} is deleted{back}", as_long_as=as_painted(self._c))
         self._c.refresh()
 
     def merge(self, value: int, into: int) -> None:
@@ -35,7 +36,8 @@ class ClassFlow:
         name, other = self._name(value), self._name(into)
         n = self._replace(value, into)
         self._forget(value)
-        self._c.say(f"{name} is part of {other} now ({n:,} px). Ctrl+Z takes it back." if n else f"{name} is deleted.")
+        done = f"{name} is part of {other} now ({n:,} px). Ctrl+Z takes it back." if n else f"{name} is deleted."
+        self._c.say(done, as_long_as=as_painted(self._c))
         self._c.refresh()
 
     def recolour(self, value: int, colour: str) -> None:

@@ -6,6 +6,7 @@ import numpy.typing as npt
 
 from napari_annotrain._napari.annotate.plane_edit import PlaneOf, free_id, moved, rows_with, shown_plane
 from napari_annotrain._napari.annotate.stroke_line import StrokeLine
+from napari_annotrain._napari.lasting import as_painted
 from napari_annotrain._qt.tools import ACCEPT, DELETE, ERASE, FILL, MERGE, SPLIT
 from napari_annotrain.data.annotation import BACKGROUND
 from napari_annotrain.objects import edits
@@ -54,12 +55,12 @@ class EditFlow:
         layer.events.mode.connect(self._left)
         c.roster.viewer.layers.selection.events.active.connect(self._left)
         layer.bind_key("Escape", lambda _: self.end(), overwrite=True)
-        c.say(WORDS[tool])
+        self._hint(WORDS[tool])
         self._show()
 
     def end(self, restore: bool = True) -> None:
         """Put the tool down; with `restore` the layer is painted on as before."""
-        layer, self._layer, tool, self.tool = self._layer, None, self.tool, ""
+        layer, self._layer, self.tool = self._layer, None, ""
         if layer is None:
             return
         layer.events.mode.disconnect(self._left)
@@ -73,10 +74,13 @@ class EditFlow:
             layer.mode = "paint" if self._before == "erase" else self._before
         if str(layer.mode) == "pan_zoom":
             layer.mouse_pan, layer.cursor = True, "standard"
-        if self._c.session.status == WORDS[tool]:
-            self._c.session.status = ""
         self._show()
         self._c.refresh()
+
+    def _hint(self, text: str) -> None:
+        """Say something that is of use as long as the tool is in the hand."""
+        tool, first = self.tool, self._first
+        self._c.say(text, as_long_as=lambda: (self.tool, self._first) == (tool, first))
 
     def _left(self, event: Any = None) -> None:
         """The user paints in another way, or on another layer."""
@@ -131,14 +135,14 @@ class EditFlow:
     def _clicked(self, tool: str, plane: PlaneOf, place: tuple[float, float], shift: bool) -> None:
         y, x = (round(v) for v in place)
         if not (0 <= y < plane.shape[0] and 0 <= x < plane.shape[1]):
-            self._c.say("That is outside of the image.")
+            self._hint("That is outside of the image.")
             return
         if tool == ACCEPT:
             self._c.accept.object_at(plane, y, x)
             return
         cell = int(plane.read((slice(y, y + 1), slice(x, x + 1)))[0, 0])
         if cell <= BACKGROUND:
-            self._c.say("There is no cell of the annotation here: click on one that is painted.")
+            self._hint("There is no cell of the annotation here: click on one that is painted.")
             return
         {MERGE: self._merge, DELETE: self._delete, FILL: self._fill}[tool](plane, cell, shift)
 
@@ -147,30 +151,30 @@ class EditFlow:
         first, self._first = self._first, None
         if first is None or first == cell:
             self._first = cell
-            c.say(f"Cell {cell - 1} is chosen: now click the one that belongs to it.")
+            self._hint(f"Cell {cell} is chosen: now click the one that belongs to it.")
             return
         box = rows_with(c, plane, (first, cell))
         if box is None or rows_with(c, plane, [first]) is None:
-            c.say("The cell you chose first is not in this plane: click both in the same plane.")
+            self._hint("The cell you chose first is not in this plane: click both in the same plane.")
             return
         apart = edits.are_apart(plane.read(box), first, cell)
         self._write(
             plane,
             cell,
             lambda values: edits.merge(values, first, cell),
-            f"Cells {first - 1} and {cell - 1} are one cell now"
+            f"Cells {first} and {cell} are one cell now"
             + (", in two parts: paint between them if they should touch." if apart else "."),
             "",
         )
 
     def _delete(self, plane: PlaneOf, cell: int, shift: bool) -> None:
         what = "background" if shift else "not annotated"
-        done = f"Cell {cell - 1} is {what} now."
+        done = f"Cell {cell} is {what} now."
         self._write(plane, cell, lambda values: edits.remove(values, cell, int(shift)), done, "")
 
     def _fill(self, plane: PlaneOf, cell: int, shift: bool) -> None:
-        done = f"The holes of cell {cell - 1} are filled."
-        self._write(plane, cell, lambda v: edits.fill_holes(v, cell), done, f"Cell {cell - 1} has no holes.")
+        done = f"The holes of cell {cell} are filled."
+        self._write(plane, cell, lambda v: edits.fill_holes(v, cell), done, f"Cell {cell} has no holes.")
 
     def _split(self, plane: PlaneOf, path: npt.NDArray[np.floating]) -> None:
         c = self._c
@@ -180,7 +184,7 @@ class EditFlow:
         around = slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
         cell = edits.cell_under(plane.read(around), path - low) if (high > low).all() else 0
         if cell == 0:
-            c.say("The line meets no cell: draw it across one that is painted.")
+            self._hint("The line meets no cell: draw it across one that is painted.")
             return
         next_id = free_id(c)
         box = rows_with(c, plane, [cell])
@@ -189,7 +193,7 @@ class EditFlow:
             plane,
             cell,
             lambda values: edits.split(values, path - origin, next_id),
-            f"Cell {cell - 1} is split.",
+            f"Cell {cell} is split.",
             "The line does not cut the cell in two: begin and end it outside of the cell.",
         )
 
@@ -201,7 +205,10 @@ class EditFlow:
         changed = 0
         if box is not None:
             changed = plane.write(moved(edit(plane.read(box)), box))
-        self._c.say(f"{done} Ctrl+Z takes it back." if changed else not_done)
+        if changed:
+            self._c.say(f"{done} Ctrl+Z takes it back.", as_long_as=as_painted(self._c))
+        else:
+            self._hint(not_done)
 
 
 class _While:

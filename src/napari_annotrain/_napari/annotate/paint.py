@@ -77,11 +77,13 @@ class PaintFlow:
     def set_target(self, target: Any) -> None:
         """Paint classes, or single cells."""
         self._c.edit.end()
+        self._c.meaning.changing(target)
         self._c.session.target = target
         self.colour()
         if self._c.annotation is not None:
             self.bind_next_cell(self._c.annotation)
         self._c.train.choose_base()
+        self._c.meaning.tell()
         self._c.refresh()
 
     def draw_region(self) -> None:
@@ -94,4 +96,6 @@ class PaintFlow:
         layer.mode = "add_rectangle"
         layer.events.data.connect(self._c.refresh)
         claim(layer, self._c)
-        self._c.say("Draw a box; then paint every cell in it. What is left unpainted there counts as background.")
+        words = "Draw a box; then paint every cell in it. What is left unpainted there counts as background."
+        image = self._c.image
+        self._c.say(words, as_long_as=lambda: self._c.image is image and layer in self._c.roster.viewer.layers)

@@ -4,6 +4,7 @@ import numpy as np
 
 from napari_annotrain._napari import engine
 from napari_annotrain._napari.annotate.plane_edit import plane_of
+from napari_annotrain._napari.lasting import as_painted
 from napari_annotrain._napari.runs.search import suspicions
 from napari_annotrain._napari.viewer.going import go_to, point_in
 from napari_annotrain._qt.lane import Run
@@ -61,6 +62,8 @@ class SuspectFlow:
         size = max(s.stop - s.start for s in one.box)
         point = point_in(c.image, c.roster.axes(c.image), one.t, one.z, y, x)
         go_to(c.roster.viewer, c.image, point, size, to_paint=True)
+        height, width = (float(s.stop - s.start + 4) for s in one.box)
+        c.mark.show(c.image, c.roster.axes(c.image), point, (height, width))
         c.say(f"{one.words(self._names(), self._cells)}. Delete in the list: not annotated.")
 
     def unannotate(self, index: int) -> None:
@@ -74,7 +77,12 @@ class SuspectFlow:
         c.roster.viewer.layers.selection.active = c.annotation  # so that Ctrl+Z takes it back
         self._found.remove(one)
         self._show()
-        c.say(f"{n:,} px are not annotated now. Ctrl+Z takes it back.")
+        c.say(f"{n:,} px are not annotated now. Ctrl+Z takes it back.", as_long_as=as_painted(c))
+
+    def look(self) -> None:
+        """Empty the list where another image or annotation is chosen by now."""
+        if self._found and not self._is_of_now():
+            self.close()
 
     def close(self) -> None:
         """Empty the list."""
@@ -85,11 +93,14 @@ class SuspectFlow:
         c = self._c
         if not 0 <= index < len(self._found):
             return None
-        if any(a is not b for a, b in zip(self._of, (c.image, c.annotation), strict=True)):
+        if not self._is_of_now():
             self.close()
             c.say("That list was of another image or annotation: press Suspect labels again.")
             return None
         return self._found[index]
+
+    def _is_of_now(self) -> bool:
+        return all(a is b for a, b in zip(self._of, (self._c.image, self._c.annotation), strict=True))
 
     @property
     def _cells(self) -> bool:

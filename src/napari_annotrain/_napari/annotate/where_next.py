@@ -57,6 +57,8 @@ class DoubtFlow:
             y, x = ((s.start + s.stop - 1) / 2 for s in place.box)
             point = point_in(c.image, c.roster.axes(c.image), place.t, place.z, y, x)
             go_to(c.roster.viewer, c.image, point, 0, to_paint=True)
+            size = tuple(float(s.stop - s.start) for s in place.box)
+            c.mark.show(c.image, c.roster.axes(c.image), point, (size[0], size[1]))
             more = f" {len(self._left)} more: N." if self._left else ""
             c.say(f"{place}{more}")
             return True

@@ -6,7 +6,7 @@ from napari.layers import Image, Labels
 from napari_annotrain._napari.measure import words
 from napari_annotrain._napari.measure.measurable import measurable, other_channels
 from napari_annotrain._napari.measure.measured import Measured
-from napari_annotrain._napari.viewer.going import go_to
+from napari_annotrain._napari.viewer.going import go_to, point_in
 from napari_annotrain._napari.viewer.pointing import Pointing
 from napari_annotrain._napari.viewer.view import region_of
 from napari_annotrain._qt.lane import Lane
@@ -123,8 +123,18 @@ class MeasureShown:
         try:
             go_to(viewer, layer, measured.point_of(row), measured.diameter_of(row))
             layer.selected_label = int(measured.table["label"][row])
+            self._mark(measured, row)
         finally:
             self._going = False
+
+    def _mark(self, measured: Measured, row: int) -> None:
+        """Draw an outline around the object of a row for a moment."""
+        c, image = self._c, self._c.image
+        if image is not None:
+            t, z, y, x = measured.place_of(row)
+            size = 1.5 * measured.diameter_of(row) + 4
+            axes = c.roster.axes(image)
+            c.mark.show(image, axes, point_in(image, axes, t, z, y, x), (size, size))
 
     def find(self, layer: Labels, label: int) -> None:
         """Mark the row of an object of a layer, in the plane in view where it has one there."""

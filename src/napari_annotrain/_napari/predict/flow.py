@@ -13,7 +13,7 @@ from napari_annotrain._napari.runs.events import Advanced, Found, LeftOut
 from napari_annotrain._napari.runs.work import prediction
 from napari_annotrain._napari.viewer.view import region_of
 from napari_annotrain._qt.lane import Run
-from napari_annotrain._qt.predict import IMAGES, VIEW
+from napari_annotrain._qt.predict import IMAGES, STACK, VIEW
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Region
 from napari_annotrain.session import Trained, why_not_predict
@@ -193,8 +193,8 @@ class PredictFlow(PredictSettings):
         self.under_way, self._cancelled = True, False
         self._order = wanted
         if speaks:  # a button was pressed, so that the status line tells of it
-            self._c.say(f"Predicting {WORDS[wanted.what]} ...")
-        self._progress = Progress(wanted.what, wanted.left_out)
+            self._c.say(f"Predicting {self._words(wanted)} ...")
+        self._progress = Progress(wanted.what, wanted.left_out, self._words(wanted))
         self._telling = Telling(self._c, self._progress, speaks)
         self._sink = Sink(wanted.layers, self.veils.begin(wanted))
         self._before = []
@@ -203,6 +203,10 @@ class PredictFlow(PredictSettings):
                 filled = self._c.roster.known(layer).filled
                 self._before.append((filled, filled.remove(piece.box)))
         self._telling.begin()
+
+    def _words(self, wanted: Order) -> str:
+        single = wanted.what == STACK and self._c.roster.n_planes(wanted.image) == 1
+        return "the whole image" if single else WORDS[wanted.what]
 
     def _on_event(self, event: Event) -> None:
         self._progress.take(event)
@@ -259,6 +263,13 @@ class PredictFlow(PredictSettings):
         if not self._order.has_something(model.model, self._c.session.predict):
             for layer in self._order.made:
                 self._c.roster.take_back(layer)
+
+    def show_nothing(self) -> None:
+        """Show no progress of another image."""
+        panel = self._c.panel
+        if panel is not None and not self._c.lane.busy:
+            panel.predict.set_progress(0, 1, "")
+            panel.set_summary("Predict", "")
 
     def idle(self) -> None:
         """Give the buttons back."""

@@ -61,6 +61,16 @@ class Growing:
             if self._last is not None and (region is None or _common(self._last[0][-4:], region) is not None):
                 self._last = None
 
+    def is_there(self) -> bool:
+        """Whether a result of this shape lies on the disk, whole or in part."""
+        found = self._open()
+        if found is None:
+            return False
+        _, level, axes = found
+        lengths = dict(zip(axes, level.shape, strict=True))
+        names = "CTZYX" if self.ndim == 5 else "TZYX"
+        return tuple(lengths.get(axis, 1) for axis in names) == self.shape
+
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy reads the same from the disk, without what lies over it."""
         return _again, (self.shape, self.dtype, self.path)

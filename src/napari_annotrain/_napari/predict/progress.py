@@ -26,8 +26,9 @@ class Progress:
         Name of the image whose intensity range is being measured; empty when none is.
     """
 
-    def __init__(self, what: str, left_out: list[str]) -> None:
+    def __init__(self, what: str, left_out: list[str], words: str = "") -> None:
         self.what, self.done, self.wrote = what, False, False
+        self._what = words or WORDS[what]  # in sentences
         self.failed = self.measuring = ""
         self.reached: Advanced | None = None
         self._started = time.monotonic()
@@ -101,7 +102,7 @@ class Progress:
             case Note():
                 return event.text
             case Found() if event.words or event.place:
-                return (event.words or f"Predicting {WORDS[self.what]} ...") + self._place()
+                return (event.words or f"Predicting {self._what} ...") + self._place()
             case Separating():
                 return "Telling the cells of a large plane apart ..."
             case Completing():
@@ -117,7 +118,7 @@ class Progress:
                 return "Cancelled before anything was finished."
             amount = f" ({self._written} of {event.total:,})" if event is not None and self._written else ""
             return f"Cancelled: what was predicted{amount} stays.{self._goes_on()}{self._place()}"
-        what = WORDS[self.what]
+        what = self._what
         if event is None and self._found and all(found.complete for found in self._found):
             were = "were" if self.what == IMAGES else "was"
             again = " Remove it there to predict it again."

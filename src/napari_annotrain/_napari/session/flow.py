@@ -6,11 +6,14 @@ import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtWidgets import QFileDialog
 
+from napari_annotrain._napari.lasting import unpredicted
 from napari_annotrain._napari.runs.events import Opened
-from napari_annotrain._napari.runs.work import exporting, opening
+from napari_annotrain._napari.runs.work import opening
 from napari_annotrain._napari.session import kept_images
 from napari_annotrain._napari.session.keeping import CLOSING_SECONDS, SessionKeeping
 from napari_annotrain._napari.session.kept_images import KeptImage
+from napari_annotrain._napari.session.kept_predictions import show_prediction
+from napari_annotrain._napari.session.packing import Packing
 from napari_annotrain._qt.job import Job
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Failed, Note
@@ -27,7 +30,7 @@ MOST_READ = 1 << 30
 
 
 class SessionFlow(SessionKeeping):
-    """Offers earlier work, brings it back as it was, and packs a session for others."""
+    """Offers earlier work, and brings it back as it was."""
 
     def __init__(self, controller: "Controller") -> None:
         super().__init__(controller)
@@ -36,7 +39,7 @@ class SessionFlow(SessionKeeping):
         self._declined: set[Path] = set()
         self._opening = False
         self._job: Job | None = None  # reads models
-        self._packing: Job | None = None
+        self._packing = Packing(controller, self._wait)
         self._had_removed = False
         self._n_opened = 0  # so many of the first models of the session came from the disk
 
@@ -48,11 +51,11 @@ class SessionFlow(SessionKeeping):
 
     def detach(self) -> None:
         """Write everything, then let another window open the session."""
-        for job in (self._job, self._packing):
-            if job is not None:
-                job.mute()
-                job.join(CLOSING_SECONDS)
-        self._job = self._packing = None
+        if self._job is not None:
+            self._job.mute()
+            self._job.join(CLOSING_SECONDS)
+            self._job = None
+        self._packing.close(CLOSING_SECONDS)
         super().detach()
 
     def _keep(self) -> None:
@@ -145,7 +148,8 @@ class SessionFlow(SessionKeeping):
         c.refresh_layers()
         self._open_models()
         again = ["Press What I see to have its labels again."] if folder.state.models else []
-        c.say(" ".join([f"Opened the work of {Found(path, folder.state).when}.", *(missing or again)]))
+        said = " ".join([f"Opened the work of {Found(path, folder.state).when}.", *(missing or again)])
+        c.say(said, as_long_as=unpredicted(c) if again and not missing else None)
         self.soon()
 
     def _leave(self) -> None:
@@ -186,6 +190,7 @@ class SessionFlow(SessionKeeping):
         """Show what was done on an image."""
         roster = self._c.roster
         one.image = ref(image)
+        one.awaits_prediction = one.state.prediction is not None and bool(self._unread)
         if one.state.axes:
             roster.set_axes(image, one.state.axes)
         roster.tick(image, one.state.trained_on)
@@ -233,10 +238,24 @@ class SessionFlow(SessionKeeping):
             c.session.base = self._base
         if not self._unread:
             self._base = ""
+            self._show_predictions()
         c.train.count_from(told.name)
         c.train.show_settings()
         c.predict.show_outputs()
         c.refresh()
+
+    def _show_predictions(self) -> None:
+        """Show the whole predictions that lie on the disk still."""
+        shown = []
+        for one in self._kept:
+            image, stored = one.layer(self._c.roster.viewer), one.state.prediction
+            awaited, one.awaits_prediction = one.awaits_prediction, False
+            if not awaited or image is None or stored is None:
+                continue
+            if show_prediction(self._c.roster, image, stored):
+                shown.append(image.name)
+        if shown:
+            self._c.say(f"The prediction of {', '.join(dict.fromkeys(shown))} is shown again, from the disk.")
 
     def bring_back(self) -> None:
         """Show annotations again whose layers were removed."""
@@ -256,30 +275,10 @@ class SessionFlow(SessionKeeping):
         viewer = self._c.roster.viewer
         return [one for one in self._kept if one.state.put_away and not one.superseded and one.layer(viewer)]
 
-    # -- to others ----------------------------------------------------------------------------------------------
-
     def export(self) -> None:
-        """Ask for a file and write everything into one zip."""
-        if self._writer is None:
-            return
-        path, _ = QFileDialog.getSaveFileName(self._c.panel, "Export session", self._proposed(), "Archives (*.zip)")
-        if not path:
-            return
-        self._wait()
-        writer, target = self._writer, Path(path if path.endswith(".zip") else path + ".zip")
-        self._packing = Job(lambda: exporting(writer, target), "annotrain-exporting")
-        self._packing.happened.connect(self._c.guarded(lambda event: self._exported(event, target)))
-        self._c.say(f"Writing {target.name} ...")
-        self._packing.start()
-
-    def _proposed(self) -> str:
-        return f"{self._path.name}.zip" if self._path is not None else "session.zip"
-
-    def _exported(self, event: Event, target: Path) -> None:
-        if isinstance(event, Failed):
-            self._c.say(event.sentence, problem=True)
-        else:
-            self._c.say(f"Wrote {target.name}: annotations, models, settings, and a paragraph for your methods.")
+        """Pack the session for others."""
+        if self._writer is not None and self._path is not None:
+            self._packing.start(self._writer, self._path.name)
 
     def show(self) -> None:
         """Say in the panel where the work is kept, and offer what there is to go on with."""

@@ -145,6 +145,10 @@ class SessionKeeping:
             self._keep()
             self.show()
 
+    def knows(self, image: Image) -> bool:
+        """Whether an image belongs to the session."""
+        return any(one.image is not None and one.image() is image for one in self._kept)
+
     def soon(self) -> None:
         """Something may have changed."""
         if self._c.panel is not None and not self._timer.isActive():

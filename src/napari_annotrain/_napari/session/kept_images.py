@@ -12,6 +12,7 @@ import numpy as np
 from napari.layers import Image, Labels, Shapes
 
 from napari_annotrain._napari.roster import Roster
+from napari_annotrain._napari.session.kept_predictions import stored_prediction
 from napari_annotrain._napari.session.mirror import Mirror
 from napari_annotrain._napari.viewer import layers
 from napari_annotrain.errors import AnnotrainError
@@ -39,6 +40,8 @@ class KeptImage:
         Writes what is painted on it; None while no session is open.
     superseded
         Whether another one of the same layer, of another size or type, takes its place once that is on the disk.
+    awaits_prediction
+        Whether its prediction is shown again once the models are read.
     """
 
     state: ImageState
@@ -46,6 +49,7 @@ class KeptImage:
     labels: Labels | None = None
     mirror: Mirror | None = None
     superseded: bool = False
+    awaits_prediction: bool = False
 
     def layer(self, viewer: Any) -> Image | None:
         """Its layer, where that is in the window."""
@@ -62,6 +66,8 @@ class KeptImage:
             update["put_away"] = labels not in roster.viewer.layers
             update["current"] = roster.annotation(layer) is labels
             update["annotation"] = labels.name
+        if not self.awaits_prediction:
+            update["prediction"] = stored_prediction(roster, layer)
         regions = roster.regions(layer)
         if regions is not None:
             update["regions"] = drawn(regions, roster.annotation(layer))

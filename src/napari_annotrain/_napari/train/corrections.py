@@ -24,6 +24,7 @@ class CorrectionsFlow:
     def __init__(self, controller: "Controller") -> None:
         self._c = controller
         self._annotated = self._wrong = 0
+        self._held: list[tuple[int, int]] = []  # rounds of a training that goes on
 
     def take(
         self,
@@ -54,11 +55,18 @@ class CorrectionsFlow:
             self._annotated += n
             self._wrong += wrong
 
-    def finish(self) -> None:
-        """A round is over: what was compared since the last one counts."""
+    def hold(self) -> None:
+        """A round is over: what was compared since the last one counts once a model has come of the training."""
         if self._annotated:
-            self._c.session.add_round(self._annotated, self._wrong)
+            self._held.append((self._annotated, self._wrong))
         self._annotated = self._wrong = 0
+
+    def finish(self, learnt: bool) -> None:
+        """A training is over; of one that was cut off before it gave a model nothing counts."""
+        self.hold()
+        for n_annotated, n_wrong in self._held if learnt else ():
+            self._c.session.add_round(n_annotated, n_wrong)
+        self._held.clear()
 
 
 _COMPARABLE = {"classes": ("classes",), "cells": ("classes", "cells"), "image": ()}

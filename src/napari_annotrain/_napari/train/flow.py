@@ -8,7 +8,7 @@ from napari_annotrain._qt.lane import Run
 from napari_annotrain._qt.layout import duration, time_left
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Done, Event, Failed, Grown, Note, Region, Started, Step, Validated
-from napari_annotrain.session import LAST_MODEL, NOTHING, Trained, precision_in_words, why_not_train
+from napari_annotrain.session import LAST_MODEL, NOTHING, Trained, or_all, precision_in_words, why_not_train
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -146,9 +146,9 @@ class TrainFlow(TrainSettings):
     def _on_end(self, stopped: bool) -> None:
         c = self._c
         self._previews.close()
-        c.keep.end()
         try:
             kept = self.keep_best()
+            c.keep.end(kept)
             if kept:
                 self.choose_base()
                 c.predict.show_outputs()
@@ -162,7 +162,7 @@ class TrainFlow(TrainSettings):
 
     def _dropped(self) -> None:
         """Stopped while it still waited for a prediction to end."""
-        self._c.keep.end()
+        self._c.keep.end(False)
         self._c.say("Stopped before training began.")
         self._idle()
 
@@ -183,5 +183,6 @@ class TrainFlow(TrainSettings):
         how = "Stopped" if stopped else "Training ended"
         amount = "" if step is None else f" after {duration(step.seconds)} ({step.step:,} steps)"
         result = "" if score is None else f": score {score:.2f} on the pixels kept for validation"
-        last = f" {notes[-1]}" if notes else " Correct what is wrong and train again, or predict the whole stack."
+        planes = self._c.facts().planes
+        last = f" {notes[-1]}" if notes else f" Correct what is wrong and train again{or_all(planes)}."
         self._c.say(f"{how}{amount}{result}.{last}")

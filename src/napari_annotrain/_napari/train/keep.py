@@ -35,6 +35,7 @@ class KeepFlow:
         self._c = controller
         self._copies: WeakKeyDictionary[Any, LabelsCopy] = WeakKeyDictionary()
         self._before: WeakKeyDictionary[Any, AnnotatedImage] = WeakKeyDictionary()  # as it was learnt last
+        self._learnt: dict[Any, AnnotatedImage] = {}  # the same when the training began that goes on
         self._followed: list[Followed] = []
         self._feed = Feed()
 
@@ -59,7 +60,7 @@ class KeepFlow:
     def begin(self) -> tuple[list[AnnotatedImage], Feed]:
         """What to train on, as it is painted now, and what brings the rest."""
         c = self._c
-        self._feed, self._followed = Feed(self.on), []
+        self._feed, self._followed, self._learnt = Feed(self.on), [], dict(self._before)
         images: list[AnnotatedImage] = []
         for image, ticked in c.roster.candidates():
             painted = c.roster.annotated(image, c.painted_planes) if ticked else None
@@ -72,7 +73,7 @@ class KeepFlow:
                 self._count(image, labels, painted)
                 self._followed.append(Followed(len(images), image, labels, painted))
             images.append(painted)
-        c.corrections.finish()
+        c.corrections.hold()
         return images, self._feed
 
     def snapshot(self) -> list[AnnotatedImage]:
@@ -85,14 +86,16 @@ class KeepFlow:
                 images.append(painted if copy is None else _with_labels(painted, copy.update()))
         return images
 
-    def end(self) -> None:
-        """The training is over."""
-        self._followed = []
-        self._c.corrections.finish()
+    def end(self, learnt: bool) -> None:
+        """The training is over; where no model has come of it, all counts as it did before."""
+        if self._followed and not learnt:
+            self._before = WeakKeyDictionary(self._learnt)
+        self._followed, self._learnt = [], {}
+        self._c.corrections.finish(learnt)
 
-    def close(self) -> None:
+    def close(self, learnt: bool) -> None:
         """Copy no longer."""
-        self.end()
+        self.end(learnt)
         for copy in self._copies.values():
             copy.close()
         self._copies.clear()
