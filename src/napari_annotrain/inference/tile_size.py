@@ -2,6 +2,7 @@ from math import prod
 
 import torch
 
+from napari_annotrain.inference.views import times_of
 from napari_annotrain.net.device import resident_memory
 from napari_annotrain.objects.plane import BYTES_A_PIXEL, THREADS
 from napari_annotrain.specs import NetSpec, PredictSpec
@@ -16,6 +17,8 @@ SMALLEST_CORE = 256
 #: many floats besides. Peak resident sizes on an EPYC gave 3.5 to 6.1 numbers, of tiles of 1,216 to 2,240 px in both
 #: precisions, with oneDNN's fused convolutions and without; another processor has taken not quite twice as much.
 NUMBERS_PER_MAP, FLOATS_BESIDES = 11.0, 6
+#: Floats a pixel and score map besides, where several views are compared: their mean, their spread, what changes these.
+FLOATS_COMPARED = 5
 #: Bytes a pixel of the planes before and after the one whose cells are told apart.
 PLANES_A_PIXEL = 16
 #: What the first tile takes whatever its size, in bytes: oneDNN's kernels, threads.
@@ -75,6 +78,8 @@ def choose_core(
         return shape.round_up(spec.tile)
     a_pixel = precision.itemsize * NUMBERS_PER_MAP * net.width
     a_pixel += 4 * (FLOATS_BESIDES + 2 * (net.outputs + net.channels))
+    if times_of(spec) > 1:
+        a_pixel += 4 * (FLOATS_COMPARED * net.outputs + net.channels)
     free = budget * (1 - SPARE) - FIRST_TILE
     side = int((max(0.0, free) / a_pixel) ** 0.5) - shape.surplus
     most = shape.round_up(max(SMALLEST_CORE, min(side, LARGEST_CORE) - shape.grid + 1))
