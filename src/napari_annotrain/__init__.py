@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_annotrain.api import (
         evaluate,
+        find_learning_rate,
         find_suspects,
         load_model,
         measure,
+        measure_batches,
         predict,
         preview_augmentation,
         save_model,
@@ -24,9 +26,11 @@ if "OMP_WAIT_POLICY" not in os.environ:
 __version__ = "0.1.0"
 __all__ = [
     "evaluate",
+    "find_learning_rate",
     "find_suspects",
     "load_model",
     "measure",
+    "measure_batches",
     "predict",
     "preview_augmentation",
     "save_model",

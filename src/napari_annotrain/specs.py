@@ -109,9 +109,9 @@ class LossSpec(Spec):
     @model_validator(mode="after")
     def _something(self) -> "LossSpec":
         if not (self.cross_entropy or self.dice or self.focal or self.tversky):
-            raise ValueError("give at least one term a share above 0")
+            raise ValueError("Give at least one term of the loss a share above 0.")
         if self.tversky and not (self.alpha or self.beta):
-            raise ValueError("give Tversky alpha or beta above 0")
+            raise ValueError("Give Tversky alpha or beta above 0.")
         return self
 
 

@@ -10,6 +10,7 @@ from napari_annotrain.events import (
     Failed,
     Measured,
     Note,
+    Searched,
     Separating,
     Started,
     Step,
@@ -54,6 +55,8 @@ class Progress:
                 self._advance(event)
             case Measured(n=n, done=done, total=total):
                 self._bar.update(self._task, completed=done / total, description=f"{n:,} objects")
+            case Searched(done=done, total=total):
+                self._bar.update(self._task, completed=done / total, description=f"{done} of {total}")
             case Separating():
                 self._bar.update(self._task, description="telling cells apart")
             case Completing(done=done, total=total):

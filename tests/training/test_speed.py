@@ -1,7 +1,7 @@
 import pytest
 
 from napari_annotrain.data.dataset import build_dataset
-from napari_annotrain.events import Started, Step
+from napari_annotrain.events import Searched, Started
 from napari_annotrain.specs import TrainSpec
 from napari_annotrain.training import speed
 from napari_annotrain.training.speed import StepCost, iter_costs
@@ -15,7 +15,7 @@ def dataset(dense_image, tiny_spec):
 def test_every_size_is_measured_in_seconds_and_bytes(dataset, tiny_net, tiny_spec):
     events = list(iter_costs(dataset, tiny_net, tiny_spec, patches=(32, 16), batches=(2, 1)))
     assert isinstance(events[0], Started)
-    assert [e.fraction for e in events if isinstance(e, Step)] == [0.25, 0.5, 0.75, 1]
+    assert [(e.done, e.total) for e in events if isinstance(e, Searched)] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     found = events[-1].result
     assert [(cost.patch, cost.batch) for cost in found.costs] == [(16, 1), (16, 2), (32, 1), (32, 2)]
     assert all(cost.seconds > 0 and not cost.measured for cost in found.costs)

@@ -11,7 +11,7 @@ from napari_annotrain.cli.evaluation import evaluate
 from napari_annotrain.cli.measurement import measure
 from napari_annotrain.cli.models import models_app
 from napari_annotrain.cli.outcomes import BAD_INPUT, DONE, INTERRUPTED, tell_outcome
-from napari_annotrain.cli.runs import predict, train
+from napari_annotrain.cli.runs import predict, train, tune
 from napari_annotrain.cli.sessions import sessions_app
 
 __all__ = ["BAD_INPUT", "DONE", "INTERRUPTED", "app", "main", "run"]
@@ -23,7 +23,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for verb in (train, predict, evaluate, measure, models_app, sessions_app, demo):
+for verb in (train, tune, predict, evaluate, measure, models_app, sessions_app, demo):
     app.command(verb)
 
 

@@ -11,7 +11,7 @@ from statistics import median
 import torch
 
 from napari_annotrain.data.dataset import AnnotatedDataset
-from napari_annotrain.events import Done, Event, Started, Step
+from napari_annotrain.events import Done, Event, Searched, Started
 from napari_annotrain.net.device import describe, free_memory, keep_freed_memory, release_memory
 from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.training.batches import Batches
@@ -87,11 +87,15 @@ def iter_costs(
     patches: Sequence[int] = PATCHES,
     batches: Sequence[int] = BATCHES,
 ) -> Generator[Event]:
-    """Take a few steps of each size that fits into the free memory; `Started`, `Step`s, `Done` with `BatchSizes`."""
+    """Take a few steps of each size that fits into the free memory.
+
+    Yields
+    ------
+    `Started`, a `Searched` for each size, and `Done` with `BatchSizes`.
+    """
     keep_freed_memory()
     sizes = list(itertools.product(sorted(patches), sorted(batches)))
     found: list[StepCost] = []
-    began = time.perf_counter()
     for done, (patch, batch) in enumerate(sizes, 1):
         own = spec.model_copy(update={"patch": patch, "batch": batch})
         learner = prepare(net, own)
@@ -105,7 +109,7 @@ def iter_costs(
                 found.append(_measure(learner, given, size, crop))
         del learner
         release_memory()
-        yield Step(done, 0.0, time.perf_counter() - began, done / len(sizes))
+        yield Searched(done, len(sizes), tuple(found))
     yield Done(BatchSizes(tuple(found), _propose(found, spec)))
 
 
