@@ -53,3 +53,31 @@ def test_views_and_uncertainty_reach_the_engine_and_are_shown_as_an_image(lab):
     result = lab.viewer.layers["cells prediction"]
     assert result._type_string == "image"
     assert result.data.shape == (32, 40)
+
+
+def test_a_learning_rate_is_found_and_taken(lab):
+    lab.panel.train.more.button.setChecked(True)
+    lab.click("find_rate_button")
+    lab.idle()
+    assert lab.controller.session.train.learning_rate == 1e-3
+    assert lab.panel.train.more.form._fields["learning_rate"].get() == 1e-3
+    assert "Found and taken: learning rate 0.001" in lab.status
+    assert "taken: 0.001" in lab.find("rate_label").text()
+    lab.train()
+    assert lab.fake.calls[-1][0] in ("train", "predict")
+    spec = next(call[2]["spec"] for call in lab.fake.calls if call[0] == "train")
+    assert spec.learning_rate == 1e-3
+
+
+def test_a_stopped_search_changes_nothing(lab):
+    lab.fake.hold = "find rate"
+    lab.panel.train.more.button.setChecked(True)
+    lab.click("find_rate_button")
+    lab.wait(lambda: "step 4 of the search" in lab.panel.train.run_label.text())
+    assert not lab.enabled("find_rate_button")
+    assert not lab.enabled("train_button")
+    lab.click("stop_button")
+    lab.idle()
+    assert lab.controller.session.train.learning_rate == 2e-3
+    assert "stays as it was" in lab.status
+    assert lab.enabled("find_rate_button")

@@ -8,6 +8,7 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Note, TileDone
 from napari_annotrain.inference import tile_size
 from napari_annotrain.inference.dropout import RANGE, PlacedDropout
+from napari_annotrain.inference.seams import check_seams
 from napari_annotrain.inference.segment import segment
 from napari_annotrain.inference.spread import Spread
 from napari_annotrain.inference.symmetries import symmetries
@@ -94,6 +95,15 @@ def test_uncertainty_is_what_it_says():
         there = Stack.of(symmetry.there(image).contiguous().numpy(), "CYX")
         inside.append(symmetry.back(torch.from_numpy(probabilities(model, there)[1, 0, 0])).numpy())
     assert np.abs(uncertainty(model, stack, uncertainty="augmentation") - np.std(inside, axis=0)).max() <= 1e-5
+
+
+def test_seams_are_looked_for_in_what_is_computed():
+    model, stack = random_model(DROPOUT["padded"]), random_stack(NETS["padded"], (300, 300))
+    for how in ({"augment": "flips"}, {"output": "uncertainty", "uncertainty": "dropout", "samples": 2}):
+        spec = PredictSpec(device="cpu", precision="float32", tile=64, **how)
+        found = check_seams(model, stack, measure(stack, model.card.normalise), spec)
+        assert found.compared
+        assert found.difference <= 1e-5
 
 
 def test_a_model_without_dropout_says_so_and_one_of_one_class_too():

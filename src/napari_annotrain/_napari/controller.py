@@ -29,6 +29,7 @@ from napari_annotrain._napari.train.augment import AugmentFlow
 from napari_annotrain._napari.train.corrections import CorrectionsFlow
 from napari_annotrain._napari.train.flow import TrainFlow
 from napari_annotrain._napari.train.keep import KeepFlow
+from napari_annotrain._napari.train.rate import RateFlow
 from napari_annotrain._napari.viewer.large_planes import show_only_strokes
 from napari_annotrain._napari.viewer.view import unwrap
 from napari_annotrain._napari.viewer.watch import ViewWatch
@@ -85,6 +86,7 @@ class Controller:
         self.measure = MeasureFlow(self)
         self.changes = ChangesFlow(self)
         self.augment = AugmentFlow(self)
+        self.rate = RateFlow(self)
         self.beginning = FirstStepsFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None

@@ -1,5 +1,5 @@
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 #: Space between widgets of one row, in logical pixels.
 GAP = 5
@@ -16,6 +16,17 @@ def row_of(*parts: QWidget | tuple[QWidget, int]) -> QWidget:
     for part in parts:
         widget, stretch = part if isinstance(part, tuple) else (part, 0)
         layout.addWidget(widget, stretch)
+    return holder
+
+
+def column_of(*parts: QWidget) -> QWidget:
+    """Widgets below each other without margins."""
+    holder = QWidget()
+    layout = QVBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(GAP)
+    for part in parts:
+        layout.addWidget(part)
     return holder
 
 

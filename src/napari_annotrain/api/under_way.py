@@ -165,9 +165,9 @@ def identity(model: Model, stack: Stack, spec: PredictSpec) -> dict[str, Any]:
         "scale": rescale(model.card, stack, spec, whole).scale,
         "output": kind,
         "cells": spec.cells.model_dump(mode="json") if kind == "cells" else None,
-        "views": list(how_of(spec)) if spec.augment != "none" or kind == "uncertainty" else None,
         "cluster": bool(spec.scheduler),  # whose blocks and ids are others
         "version": napari_annotrain.__version__,
+        **({"views": list(how_of(spec))} if spec.augment != "none" or kind == "uncertainty" else {}),
     }
 
 
@@ -195,7 +195,7 @@ def check_same(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any], out: P
     }
     if complete:
         del words["cluster"]
-    if others := [word for key, word in words.items() if theirs.get(key) != ours[key]]:
+    if others := [word for key, word in words.items() if theirs.get(key) != ours.get(key)]:
         raise AnnotrainError(
             f"The run to resume, of {out}, had {others[0]}: give what it had, or allow it to be overwritten."
         )

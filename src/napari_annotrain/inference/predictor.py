@@ -132,7 +132,7 @@ class Predictor:
         """Compute the core of one tile."""
         with torch.inference_mode():
             image = patch.image.to(self.device, non_blocking=True)
-            if decoding != "uncertainty" and self._spec.augment == "none":
+            if decoding != "uncertainty" and self._spec.augment == "none" and not self._dropout:
                 values = _decode(self._scores(image, patch.tile), decoding, self._n_classes)
             else:
                 values = self._compared(image, patch.tile, decoding)

@@ -32,7 +32,9 @@ def precision_of(spec: PredictSpec, device: torch.device) -> torch.dtype:
 
 def how_of(spec: PredictSpec) -> tuple[object, ...]:
     """What the values of a plane hang on besides model, precision and scale."""
-    return (spec.augment, *((spec.uncertainty, spec.samples) if spec.output == "uncertainty" else ()))
+    if draws_networks(spec):
+        return spec.uncertainty, spec.samples
+    return (spec.augment, *([spec.uncertainty] if spec.output == "uncertainty" else []))
 
 
 def in_words(spec: PredictSpec) -> str:
