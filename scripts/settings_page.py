@@ -14,6 +14,7 @@ from napari_annotrain import specs
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 GROUPS = (
     specs.TrainSpec,
+    specs.LossSpec,
     specs.AugmentSpec,
     specs.WeightSpec,
     specs.NormaliseSpec,

@@ -6,6 +6,7 @@ from napari_annotrain.specs import (
     PRESETS,
     AugmentSpec,
     CellsSpec,
+    LossSpec,
     NetSpec,
     NormaliseSpec,
     PredictSpec,
@@ -17,7 +18,9 @@ from napari_annotrain.specs import (
 )
 
 
-@pytest.mark.parametrize("spec", [NetSpec, NormaliseSpec, AugmentSpec, WeightSpec, TrainSpec, PredictSpec, CellsSpec])
+@pytest.mark.parametrize(
+    "spec", [NetSpec, NormaliseSpec, AugmentSpec, WeightSpec, LossSpec, TrainSpec, PredictSpec, CellsSpec]
+)
 def test_every_setting_says_its_title_and_why(spec):
     for name, field in spec.model_fields.items():
         if isinstance(field.default, Spec):

@@ -7,9 +7,11 @@ if TYPE_CHECKING:
     from napari_annotrain.api import (
         compare,
         evaluate,
+        find_learning_rate,
         find_suspects,
         load_model,
         measure,
+        measure_batches,
         predict,
         preview_augmentation,
         save_model,
@@ -26,9 +28,11 @@ __version__ = "0.1.0"
 __all__ = [
     "compare",
     "evaluate",
+    "find_learning_rate",
     "find_suspects",
     "load_model",
     "measure",
+    "measure_batches",
     "predict",
     "preview_augmentation",
     "save_model",

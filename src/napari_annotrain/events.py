@@ -60,7 +60,7 @@ class Step(Event):
     step
         1 for the first step ever, counted over resumed runs.
     loss
-        Weighted cross-entropy of this step's batch.
+        Of this step's batch, before the step: weighted cross-entropy, unless other terms are asked for.
     seconds
         Training time so far, in seconds, over resumed runs.
     fraction

@@ -8,9 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from napari_annotrain.errors import AnnotrainError
 
 Target = Literal["classes", "cells", "image"]
-Output = Literal["classes", "cells", "probabilities", "image"]
+Output = Literal["classes", "cells", "probabilities", "image", "uncertainty"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Schedule = Literal["constant", "cosine", "one-cycle", "plateau"]
+Freeze = Literal["none", "encoder", "all but the last layer"]
+Views = Literal["none", "flips", "flips and turns"]
+Uncertainty = Literal["entropy", "augmentation", "dropout"]
 
 
 class Spec(BaseModel):
@@ -154,6 +158,34 @@ class WeightSpec(Spec):
     sigma_px: float = _setting(5.0, "Border width", "Sigma of the extra weight's fall-off.", "px", gt=0, le=50)
 
 
+class LossSpec(Spec):
+    """What training makes small on the annotated pixels: the sum of some terms, each times its share (0: left out)."""
+
+    cross_entropy: float = _setting(
+        1.0, "Cross-entropy", "Share of the weighted cross-entropy (Ronneberger 2015).", ge=0, le=100
+    )
+    dice: float = _setting(
+        0.0, "Dice", "Share of the soft Dice loss (Milletari 2016): overlap, for small objects.", ge=0, le=100
+    )
+    focal: float = _setting(0.0, "Focal", "Share of the focal loss (Lin 2017): doubtful pixels count.", ge=0, le=100)
+    tversky: float = _setting(
+        0.0, "Tversky", "Share of the Tversky loss (Salehi 2017): missed and wrong pixels weigh apart.", ge=0, le=100
+    )
+    gamma: float = _setting(
+        2.0, "Focal gamma", "The larger, the less pixels count that are right already; 0: cross-entropy.", ge=0, le=10
+    )
+    alpha: float = _setting(0.3, "Tversky alpha", "How much a pixel counts that wrongly got a class.", ge=0, le=1)
+    beta: float = _setting(0.7, "Tversky beta", "How much a pixel counts that wrongly did not get it.", ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _something(self) -> "LossSpec":
+        if not (self.cross_entropy or self.dice or self.focal or self.tversky):
+            raise ValueError("Give at least one term of the loss a share above 0.")
+        if self.tversky and not (self.alpha or self.beta):
+            raise ValueError("Give Tversky alpha or beta above 0.")
+        return self
+
+
 class TrainSpec(Spec):
     """The training loop."""
 
@@ -166,6 +198,22 @@ class TrainSpec(Spec):
     batch: int = _setting(8, "Batch", "Patches a step.", ge=1, le=256)
     optimiser: Literal["adamw", "sgd"] = _setting("adamw", "Optimiser", "AdamW, or SGD with momentum as in the paper.")
     learning_rate: float = _setting(2e-3, "Learning rate", "Step length of the optimiser.", gt=0, le=1)
+    schedule: Schedule = _setting(
+        "constant",
+        "Schedule",
+        "constant: any moment is a good one to stop; cosine, one-cycle: falls until the end; plateau: halved when the "
+        "validation score stays.",
+    )
+    patience: int = _setting(
+        5,
+        "Patience",
+        "Of plateau: validations without a higher score until the learning rate is halved.",
+        ge=1,
+        le=1000,
+    )
+    freeze: Freeze = _setting(
+        "none", "Frozen", "Kept as it is of the model to start from: its contracting path, or all but the last layer."
+    )
     momentum: float = _setting(0.99, "Momentum", "Of SGD.", ge=0, lt=1)
     weight_decay: float = _setting(1e-4, "Weight decay", "Of AdamW.", ge=0, le=1)
     averaging: float = _setting(
@@ -174,6 +222,7 @@ class TrainSpec(Spec):
     validation: float = _setting(
         0.15, "Validation share", "Share of the annotated blocks kept for validation.", ge=0, le=0.5
     )
+    loss: LossSpec = LossSpec()
     augment: AugmentSpec = AugmentSpec()
     weights: WeightSpec = WeightSpec()
     normalise: NormaliseSpec = NormaliseSpec()
@@ -224,6 +273,17 @@ class PredictSpec(Spec):
     memory: int = _setting(2_000_000_000, "Memory", "Most memory the process may use.", "bytes", ge=1)
     device: Device = _setting("auto", "Device", "auto takes a GPU where there is one that works.")
     precision: Precision = _setting("auto", "Precision", "auto takes what the device computes fastest.")
+    augment: Views = _setting(
+        "none",
+        "Turned views",
+        "Mean of what the network makes of an image mirrored (4 times the time), or also turned (8 times).",
+    )
+    uncertainty: Uncertainty = _setting(
+        "entropy",
+        "Uncertainty",
+        "Entropy of the probabilities; or how far they spread over turned views, or over networks with dropout.",
+    )
+    samples: int = _setting(16, "Dropout samples", "Networks with dropout that are compared.", ge=2, le=200)
     scheduler: str = _setting(
         "", "Cluster", "Stacks are predicted by a dask cluster: tcp://..., or local:2 for two processes; empty: here."
     )

@@ -59,10 +59,16 @@ class Progress:
                 self._say(f"step {step}: validation IoU {score:.3f}")
             case BlockDone() | Computed() | TileDone():
                 self._advance(event)
+            case _:
+                self._show_other(event)
+
+    def _show_other(self, event: Event) -> None:
+        """Move the bar for work that is neither training nor tiles."""
+        match event:
             case Measured(n=n, done=done, total=total):
                 self._bar.update(self._task, completed=done / total, description=f"{n:,} objects")
             case Searched(done=done, total=total):
-                self._bar.update(self._task, completed=done / total, description=f"part {done} of {total}")
+                self._bar.update(self._task, completed=done / total, description=f"{done} of {total}")
             case Separating():
                 self._bar.update(self._task, description="telling cells apart")
             case Completing(done=done, total=total):

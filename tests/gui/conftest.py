@@ -48,6 +48,13 @@ def sessions(tmp_path_factory, monkeypatch):
     return place
 
 
+class FakeCurve(SimpleNamespace):
+    """A learning rate that was found."""
+
+    def __str__(self):
+        return f"learning rate {self.rate:g}"
+
+
 class FakeEngine:
     """Behaves like `napari_annotrain.api`: some steps, then a model; prediction in one tile a plane.
 
@@ -111,6 +118,7 @@ class FakeEngine:
             "classes": ("classes", np.dtype(np.uint8), 1),
             "cells": ("cells", np.dtype(np.int32), 1),
             "probabilities": ("probabilities", np.dtype(np.float32), 2),
+            "uncertainty": ("uncertainty", np.dtype(np.float32), 0),
         }[kind]
 
     def iter_training(self, images, **settings):
@@ -140,6 +148,16 @@ class FakeEngine:
             yield Done(model)
         finally:
             self.closed_in.append(threading.current_thread().name)
+
+    def iter_finding(self, images, **settings):
+        self.calls.append(("find rate", images, settings))
+        yield Started("training", 3, None, "a test", "float32")
+        for step in range(1, 4):
+            yield Step(step, 1 / step, 0.1 * step, step / 3)
+        while self.hold == "find rate":
+            threading.Event().wait(0.005)
+            yield Step(4, 0.1, 0.4, 0.9)
+        yield Done(FakeCurve(rates=(1e-4, 1e-2, 1.0), losses=(1.0, 0.5, 2.0), rate=1e-3))
 
     def preview_deformed(self, image, target, spec, *, plane, colours):
         self.calls.append(("deform", image, {"target": target, "spec": spec, "plane": plane}))

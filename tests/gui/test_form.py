@@ -30,6 +30,14 @@ def test_title_unit_range_and_reason_come_from_the_spec(qtbot):
     assert native(form, "patch").maximum() == 2048
 
 
+def test_a_smaller_number_than_usual_is_shown_with_all_its_digits(qtbot):
+    form = SpecForm(TrainSpec())
+    qtbot.addWidget(form)
+    form.show_value(TrainSpec(learning_rate=1.3e-6))
+    form._edited()
+    assert form.value().learning_rate == 1.3e-6
+
+
 def test_an_edit_gives_new_settings(qtbot):
     form = SpecForm(TrainSpec())
     qtbot.addWidget(form)

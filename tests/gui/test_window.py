@@ -168,8 +168,13 @@ def test_outputs_follow_the_model_and_change_the_layer(lab):
     lab.annotate()
     lab.train()
     combo = lab.find("output_combo")
-    assert [combo.itemData(i) for i in range(combo.count())] == ["classes", "cells", "probabilities"]
-    for output, dtype, shape in (("cells", np.int32, (32, 40)), ("probabilities", np.float32, (2, 32, 40))):
+    assert [combo.itemData(i) for i in range(combo.count())] == ["classes", "cells", "probabilities", "uncertainty"]
+    for output, dtype, shape in (
+        ("cells", np.int32, (32, 40)),
+        ("probabilities", np.float32, (2, 32, 40)),
+        ("uncertainty", np.float32, (32, 40)),
+        ("classes", np.uint8, (32, 40)),
+    ):
         lab.panel.predict.output_combo.choose(output)
         lab.click("predict_slice_button")
         lab.idle()

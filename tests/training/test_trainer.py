@@ -8,7 +8,8 @@ from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Note, Started, Step, Validated
 from napari_annotrain.net.unet import UNet
-from napari_annotrain.specs import NetSpec, TrainSpec
+from napari_annotrain.specs import LossSpec, NetSpec, TrainSpec
+from napari_annotrain.training.learner import Learner
 from napari_annotrain.training.trainer import fit
 from tests.conftest import draw_discs
 from tests.training.test_kept import confusion
@@ -111,7 +112,7 @@ def test_a_base_gives_its_weights_where_they_fit(dataset, tiny_net, tiny_spec):
 
 
 def test_training_that_goes_astray_says_so(dataset, tiny_net, tiny_spec, monkeypatch):
-    monkeypatch.setattr("napari_annotrain.training.learner.weighted_cross_entropy", lambda s, t, w: s.sum() * np.nan)
+    monkeypatch.setattr("napari_annotrain.training.learner.label_loss", lambda s, t, w, spec: s.sum() * np.nan)
     with pytest.raises(AnnotrainError, match="lower the learning rate"):
         list(fit(dataset, tiny_net, tiny_spec))
 
@@ -177,3 +178,57 @@ def test_a_network_for_cells_learns_how_deep_inside_a_pixel_lies(tiny_net, tiny_
         distance = network.eval()(read)[0, 2]
     truth = torch.from_numpy(dataset.areas[0].distance[:32, :32])
     assert torch.corrcoef(torch.stack([distance.flatten(), truth.flatten()]))[0, 1] > 0.6
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one-cycle", "plateau"])
+def test_an_interrupted_training_goes_on_along_its_schedule(large_dataset, tiny_net, tiny_spec, monkeypatch, schedule):
+    monkeypatch.setattr("napari_annotrain.training.trainer.STEPS_BETWEEN_VALIDATIONS", 2)
+    monkeypatch.setattr("napari_annotrain.training.trainer.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("napari_annotrain.training.validate.score", lambda *a: (confusion([50] * 4), 1.0))
+    spec = tiny_spec.model_copy(update={"steps": 12, "schedule": schedule, "patience": 2, "learning_rate": 1e-2})
+    whole, events, last = last_checkpoint(fit(large_dataset, tiny_net, spec)), fit(large_dataset, tiny_net, spec), None
+    for event in events:
+        last = event if isinstance(event, Checkpoint) else last
+        if isinstance(event, Step) and event.step == 8:
+            break
+    events.close()
+    assert last.step == 7
+    saved = type(last.state).from_tensors(last.state.tensors())
+    resumed = last_checkpoint(fit(large_dataset, tiny_net, spec, state=saved))
+    assert same(whole.state.weights, resumed.state.weights)
+    assert whole.state.pace == resumed.state.pace
+    assert (whole.state.pace.factor < 1) == (schedule == "plateau")
+    constant = last_checkpoint(fit(large_dataset, tiny_net, spec.model_copy(update={"schedule": "constant"})))
+    assert not same(whole.state.weights, constant.state.weights)
+
+
+def test_a_schedule_ends_with_a_limit_in_seconds_too(dataset, tiny_net, tiny_spec, monkeypatch):
+    clock = iter(range(10_000))
+    monkeypatch.setattr("napari_annotrain.training.trainer.time.perf_counter", lambda: float(next(clock)))
+    rates = []
+    real = Learner.learn
+
+    def learn(self, images, maps, rate=None):
+        rates.append(rate)
+        return real(self, images, maps, rate)
+
+    monkeypatch.setattr(Learner, "learn", learn)
+    spec = tiny_spec.model_copy(update={"steps": None, "seconds": 40.0, "schedule": "one-cycle", "learning_rate": 0.01})
+    list(fit(dataset, tiny_net, spec))
+    top = rates.index(max(rates))
+    assert max(rates) == pytest.approx(0.01, rel=0.05)
+    assert 0.2 < top / len(rates) < 0.4
+    assert rates[-1] < 0.001
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [LossSpec(cross_entropy=0, dice=1), LossSpec(cross_entropy=0, focal=5), LossSpec(cross_entropy=0, tversky=1)],
+)
+def test_it_learns_discs_with_any_loss(large_dataset, loss):
+    spec = TrainSpec(
+        seconds=None, steps=60, patch=48, batch=4, device="cpu", precision="float32", loss=loss, schedule="one-cycle"
+    )
+    net = NetSpec(width=8, depth=2)
+    scores = [e.score for e in fit(large_dataset, net, spec) if isinstance(e, Validated)]
+    assert scores[-1] > 0.9

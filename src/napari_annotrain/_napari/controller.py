@@ -31,6 +31,7 @@ from napari_annotrain._napari.train.augment import AugmentFlow
 from napari_annotrain._napari.train.corrections import CorrectionsFlow
 from napari_annotrain._napari.train.flow import TrainFlow
 from napari_annotrain._napari.train.keep import KeepFlow
+from napari_annotrain._napari.train.rate import RateFlow
 from napari_annotrain._napari.viewer.arrivals import Arrivals
 from napari_annotrain._napari.viewer.large_planes import show_only_strokes
 from napari_annotrain._napari.viewer.mark import PlaceMark
@@ -94,6 +95,7 @@ class Controller:
         self.changes = ChangesFlow(self)
         self.compare = CompareFlow(self)
         self.augment = AugmentFlow(self)
+        self.rate = RateFlow(self)
         self.beginning = FirstStepsFlow(self)
         self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None

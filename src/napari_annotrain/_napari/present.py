@@ -89,6 +89,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (train.keep_toggled, controller.keep.set_on),
         (panel.models.changes_toggled, controller.changes.set_on),
         (train.augmentation_toggled, controller.augment.set_on),
+        (train.rate.wanted, controller.rate.start),
         (panel.models.model_chosen, controller.models.choose),
         (panel.models.open_clicked, controller.models.open),
         (panel.models.save_clicked, controller.models.save),
@@ -214,6 +215,7 @@ def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     rounds = controller.session.rounds
     panel.train.corrections_plot.show_rounds(shares_of(rounds), when_to_stop(rounds))
     allow(panel.train.augmentation_button, why_not_weigh(facts))
+    allow(panel.train.rate.button, running or why_not_train(facts))
     allow(panel.train.border_weights_button, why_not_weigh(facts))
     panel.annotate.tools.allow(why_not_paint(facts), why_not_accept(facts))
     allow(panel.annotate.accept_view_button, why_not_accept(facts))

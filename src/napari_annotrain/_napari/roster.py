@@ -202,7 +202,7 @@ class Roster:
         layer = self.result(image)
         if not (layer is not None and fits(layer, self.known(layer), kind, dtype, channels, shape, on_disk)):
             layer = self._new_result(image, layer, kind, dtype, channels, bool(on_disk))
-        if kind != "probabilities" and layer.metadata.get("annotrain") != kind:
+        if kind not in layers.IMAGES and layer.metadata.get("annotrain") != kind:
             set_colours(layer, kind == "cells", annotation=False, own=self.own_colours)
             layer.metadata = {**layer.metadata, "annotrain": kind}
         return layer, self.known(layer).growing or as_tzyx(layer.data, own)

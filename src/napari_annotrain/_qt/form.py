@@ -190,8 +190,10 @@ class Field(QWidget):
             return
         if isinstance(self._entry, QLineEdit):
             self._entry.setText(str(value))
-        else:
-            self._entry.value = max(value / GB, LEAST_GB) if self._in_gb else value
+            return
+        if isinstance(value, float) and isinstance(self._native, QDoubleSpinBox):
+            self._native.setDecimals(max(self._native.decimals(), _digits(value)))
+        self._entry.value = max(value / GB, LEAST_GB) if self._in_gb else value
 
 
 def _gigabytes(value: int) -> Any:

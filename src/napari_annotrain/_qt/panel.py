@@ -117,6 +117,7 @@ class Panel(QWidget):
         self.setStyleSheet(style(theme))
         self.styled.emit(style(theme))
         self.train.loss_plot.set_theme(theme)
+        self.train.rate.set_theme(theme)
         self.measure.set_theme(theme)
         self.models.compare.set_theme(theme)
         self.train.corrections_plot.set_theme(theme)

@@ -36,7 +36,8 @@ class PredictStep(QWidget):
         self.live_check.setToolTip("Predicts what you see again whenever you move, or when there is a new model.")
         self.output_combo = ChoiceCombo("output_combo", [("classes", "classes"), ("cells", "cells")])
         self.output_combo.setToolTip(
-            "classes: one colour a class; cells: a colour for every cell; probabilities: how sure the model is."
+            "classes: one colour a class; cells: a colour for every cell; probabilities: how sure the model is;\n"
+            "uncertainty: where it is in doubt (how that is measured stands under More settings)."
         )
         self.cancel_button = button("cancel_button", "Cancel", "Stops predicting; what is done stays.")
         self.progress_bar = QProgressBar()
@@ -49,7 +50,7 @@ class PredictStep(QWidget):
         self.more = MoreSettings(
             "more_predict_button",
             PredictSpec(),
-            only=("tile", "memory", "precision", "scheduler"),
+            only=("tile", "memory", "precision", "augment", "uncertainty", "samples", "scheduler"),
             beside=self.check_seams_button,
         )
         self.cells = MoreSettings(

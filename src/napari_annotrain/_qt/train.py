@@ -6,9 +6,10 @@ from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 from napari_annotrain._qt.combos import ChoiceCombo
 from napari_annotrain._qt.corrections_plot import CorrectionsPlot
 from napari_annotrain._qt.form import SpecForm
-from napari_annotrain._qt.layout import allow, button, faint_label, form_layout, row_of, words
+from napari_annotrain._qt.layout import allow, button, column_of, faint_label, form_layout, row_of, words
 from napari_annotrain._qt.more import MoreSettings
 from napari_annotrain._qt.plot import LossPlot
+from napari_annotrain._qt.rates import RateSearch
 from napari_annotrain.specs import PRESETS, Device, NetSpec, TrainSpec
 
 #: What `preset_combo` holds while training goes on from a model, whose network cannot be chosen.
@@ -70,12 +71,13 @@ class TrainStep(QWidget):
             "below, and warns where gaps between neighbouring cells close.",
         )
         self.augmentation_button.setCheckable(True)
+        self.rate = RateSearch()
         self.more = MoreSettings(
             "more_train_button",
             TrainSpec(),
             hide=("device", "seconds"),
             beside=self.border_weights_button,
-            inside=self.augmentation_button,
+            inside=column_of(self.augmentation_button, self.rate),
         )
         self.network = MoreSettings(
             "network_parts_button",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_annotrain.api.streaming import iter_stream
     from napari_annotrain.api.suspects import find_suspects, iter_suspects
     from napari_annotrain.api.training import base_models, iter_training, train
+    from napari_annotrain.api.tuning import find_learning_rate, iter_finding, measure_batches
     from napari_annotrain.inference.planes import KeptPlanes
     from napari_annotrain.inference.segment import check_channels
     from napari_annotrain.net.cores import leave_a_core
@@ -35,11 +36,13 @@ __all__ = [
     "check_seams",
     "compare",
     "evaluate",
+    "find_learning_rate",
     "find_stored",
     "find_suspects",
     "is_for_disk",
     "is_painted",
     "iter_comparison",
+    "iter_finding",
     "iter_on_cluster",
     "iter_prediction",
     "iter_stream",
@@ -51,6 +54,7 @@ __all__ = [
     "list_devices",
     "load_model",
     "measure",
+    "measure_batches",
     "measure_normalisation",
     "output_of",
     "predict",
@@ -78,6 +82,7 @@ _HOMES = {
     "api.suspects": ("find_suspects", "iter_suspects"),
     "api.next_places": ("is_painted", "iter_where_next", "where_next"),
     "api.training": ("base_models", "iter_training", "train"),
+    "api.tuning": ("find_learning_rate", "iter_finding", "measure_batches"),
     "inference.planes": ("KeptPlanes",),
     "inference.segment": ("check_channels",),
     "net.cores": ("leave_a_core",),

@@ -29,7 +29,7 @@ from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import Target, check_choice
 from napari_annotrain.store.models import SUFFIX, check_model_path, save_model
 from napari_annotrain.tiles.geometry import geometry
-from napari_annotrain.training.parts import bytes_of_training
+from napari_annotrain.training.parts import step_memory
 
 #: A candidate trains for this share of the whole, or for so many seconds if that is less; then the next one goes on.
 TURN_SHARE, TURN_SECONDS = 0.025, 2.0
@@ -197,7 +197,7 @@ def _enter(k: int, candidate: Candidate, plan: Plan) -> Entered:
         n_weights = sum(p.numel() for p in UNet(net).parameters())
     patch = tiling.round_up(spec.patch) if net.padding == "same" else tiling.read_size(spec.patch)
     precision = choose_precision(spec.precision, choose_device(spec.device))
-    memory = bytes_of_training(net, n_weights, patch, spec.batch, precision)
+    memory = round(step_memory(net, n_weights, patch, spec.batch, precision))
     return Entered(k, candidate.name, n_weights, round(tiling.reach / plan.card.scale), memory, _judges(plan.dataset))
 
 

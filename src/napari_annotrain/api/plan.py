@@ -75,6 +75,11 @@ def make_plan(
     if base is not None:
         spec = spec.model_copy(update={"normalise": base.card.normalise})
     origin = card or (base.card if base else None)
+    if origin is None and spec.freeze != "none":
+        raise AnnotrainError(
+            "Nothing of a network that starts from nothing can be kept as it is: choose a model to start from, or keep "
+            "nothing."
+        )
     net = choose_network(origin, chosen.net, net_choices, "to resume" if card else "to start from")
     goal, window_px = cast("Target", target), _window_px(net, spec)
     dataset, scale = _build(images, goal, spec, origin, skip_bad, window_px, resumed=card is not None)

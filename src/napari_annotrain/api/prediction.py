@@ -26,7 +26,17 @@ from napari_annotrain.inference.seams import SeamCheck
 from napari_annotrain.inference.segment import check_channels
 from napari_annotrain.net.device import choose_device, choose_precision
 from napari_annotrain.net.model import Model
-from napari_annotrain.specs import CellsSpec, Device, Output, Precision, PredictSpec, check_choice, parse_memory
+from napari_annotrain.specs import (
+    CellsSpec,
+    Device,
+    Output,
+    Precision,
+    PredictSpec,
+    Uncertainty,
+    Views,
+    check_choice,
+    parse_memory,
+)
 from napari_annotrain.store.models import load_model
 
 
@@ -44,6 +54,9 @@ def predict(
     resume: bool = False,
     overwrite: bool = False,
     cells: CellsSpec | None = None,
+    augment: str = "none",
+    uncertainty: str | None = None,
+    samples: int = 16,
     on_event: OnEvent | None = None,
 ) -> Any:
     """Predict an image, a stack of any size, or a folder of them.
@@ -55,7 +68,7 @@ def predict(
     image
         An array, or the path of a file or a folder.
     output
-        ``"classes"``, ``"cells"`` or ``"probabilities"``; None for what the model was trained for.
+        ``"classes"``, ``"cells"``, ``"probabilities"`` or ``"uncertainty"``; None for what the model was trained for.
     tile
         Side of the written core in px, ``"whole"``, or ``"auto"``: what `memory` holds. The result is the same.
     memory
@@ -76,6 +89,16 @@ def predict(
         Replace an OME-Zarr that is already there, or what an interrupted run left of one.
     cells
         How cells are told apart, and how large they are (`napari_annotrain.specs.CellsSpec`); None: automatic.
+    augment
+        ``"none"``, ``"flips"`` or ``"flips and turns"``: mean probabilities (and distances) of the image and of its
+        3 mirrored or 7 mirrored and turned views, in 4 or 8 times the time.
+    uncertainty
+        How uncertain the model is, in place of labels, float32: ``"entropy"`` of the probabilities, divided by the
+        highest possible (0 to 1); ``"augmentation"``, the standard deviation of the probability over the views (of
+        several classes the largest; 0 to 0.5); or ``"dropout"``, the same over networks drawn by dropout (Gal and
+        Ghahramani 2016), for models that have it.
+    samples
+        How many networks are drawn by dropout.
     on_event
         Called with every event (`napari_annotrain.events`).
 
@@ -97,7 +120,8 @@ def predict(
         check_address(scheduler)
     if resume and out is None:
         raise AnnotrainError("To resume a prediction, say which result: give out.")
-    spec = predict_spec(output, tile, memory, device, precision)
+    spec = predict_spec(output, tile, memory, device, precision, augment, uncertainty, samples)
+    output = spec.output
     spec = spec.model_copy(update={"cells": cells or CellsSpec(), "scheduler": scheduler or ""})
     if scheduler is None:  # else it is for the workers to have it
         choose_precision(spec.precision, choose_device(spec.device))
@@ -132,16 +156,25 @@ def predict_spec(
     memory: str | int = "2GB",
     device: str = "auto",
     precision: str = "auto",
+    augment: str = "none",
+    uncertainty: str | None = None,
+    samples: int = 16,
 ) -> PredictSpec:
-    """Check the options of `predict` and gather them.
+    """Check the options of `predict` and gather them; an uncertainty is an output of its own.
 
     Raises
     ------
     AnnotrainError
         One of them is not possible; the sentence names the possible ones.
     """
-    for name, value, choices in (("device", device, Device), ("precision", precision, Precision)):
+    words = (("device", device, Device), ("precision", precision, Precision), ("augmentation", augment, Views))
+    for name, value, choices in (*words, ("uncertainty", uncertainty or "entropy", Uncertainty)):
         check_choice(name, value, choices)
+    if uncertainty is not None and output not in (None, "uncertainty"):
+        raise AnnotrainError(f"Uncertainty is given in place of {output}: leave output out, or predict twice.")
+    if not 2 <= samples <= 200:
+        raise AnnotrainError(f"{samples} networks cannot be compared: give 2 to 200 samples.")
+    output = output if uncertainty is None else "uncertainty"
     if output is not None:
         check_choice("output", output, Output)
     if str(tile) not in ("auto", "whole"):
@@ -152,7 +185,8 @@ def predict_spec(
         if tile < 1:
             raise AnnotrainError("The tile must be a positive number of pixels, auto or whole.")
     settings = {"output": output, "tile": tile, "memory": parse_memory(memory), "device": device}
-    return PredictSpec.model_validate({**settings, "precision": precision})
+    views = {"augment": augment, "uncertainty": uncertainty or "entropy", "samples": samples}
+    return PredictSpec.model_validate({**settings, **views, "precision": precision})
 
 
 def check_seams(model: Model, stack: Stack, spec: PredictSpec | None = None, t: int = 0, z: int = 0) -> SeamCheck:

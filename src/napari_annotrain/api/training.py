@@ -4,9 +4,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from napari_annotrain.api.chosen import choose_settings
 from napari_annotrain.api.failures import left_out
 from napari_annotrain.api.plan import Plan, grown_card, make_plan
 from napari_annotrain.api.sources import Source, annotated_images
+from napari_annotrain.api.tuning import with_found_rate
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.feed import Feed
 from napari_annotrain.errors import AnnotrainError, PartlyDone
@@ -45,6 +47,7 @@ def train(
     axes: str | None = None,
     out: str | Path | None = None,
     resume: bool = False,
+    settings: Mapping[str, Any] | None = None,
     on_event: OnEvent | None = None,
     net: NetChoices | Mapping[str, Any] | None = None,
 ) -> Model:
@@ -76,6 +79,10 @@ def train(
         Write the model here, and the training state beside it, while training and at its end.
     resume
         Go on from the training state beside `out`; seconds and steps count from the very first step.
+    settings
+        What of the preset's training settings is set otherwise, by its name in `napari_annotrain.specs.TrainSpec`:
+        ``{"schedule": "cosine", "freeze": "encoder", "loss": {"dice": 1}}``. The learning rate may be ``"auto"``: it
+        is found first (`find_learning_rate`).
     on_event
         Called with every event (`napari_annotrain.events`).
     net
@@ -111,13 +118,16 @@ def train(
             spec = old.model_copy(update=limits(seconds, steps, old.seed, device))
     elif resume:
         raise AnnotrainError("To resume training, say which model: give out.")
+    spec, find_rate = choose_settings(spec, settings)
     opened = annotated_images(images, annotations, axes, dense)
     if on_event:
         hidden = why_no_gpu() if device == "auto" else ""
         for text in (*opened.notes, *([hidden] if hidden else [])):
             on_event(Note(text))
     plan = make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad, net_choices=net)
-    model = _follow(run_plan(plan), spec, out, on_event)
+    if find_rate and state is None:  # a resumed training goes on with the one it has found
+        plan = with_found_rate(plan, on_event)
+    model = _follow(run_plan(plan), plan.spec, out, on_event)
     failed = [*opened.failed, *plan.dataset.failed]
     if failed:
         total = len(opened.images) + len(opened.failed)

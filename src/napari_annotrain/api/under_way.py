@@ -24,6 +24,7 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.inference.rescale import rescale
 from napari_annotrain.inference.results import output_of
 from napari_annotrain.inference.segment import plan_tiles
+from napari_annotrain.inference.views import how_of
 from napari_annotrain.net.model import Model, digest
 from napari_annotrain.specs import PredictSpec
 
@@ -148,7 +149,7 @@ def stored_as(model: Model, stack: Stack, spec: PredictSpec) -> tuple[str, tuple
 
 
 def kind_of(model: Model, spec: PredictSpec) -> str:
-    """``"classes"``, ``"cells"`` or ``"probabilities"``."""
+    """``"classes"``, ``"cells"``, ``"probabilities"`` or ``"uncertainty"``."""
     return output_of(model.card, spec.output)[0]
 
 
@@ -166,6 +167,7 @@ def identity(model: Model, stack: Stack, spec: PredictSpec) -> dict[str, Any]:
         "cells": spec.cells.model_dump(mode="json") if kind == "cells" else None,
         "cluster": bool(spec.scheduler),  # whose blocks and ids are others
         "version": napari_annotrain.__version__,
+        **({"views": list(how_of(spec))} if spec.augment != "none" or kind == "uncertainty" else {}),
     }
 
 
@@ -186,13 +188,14 @@ def check_same(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any], out: P
         "image": "another image",
         "output": "another kind of output",
         "cells": "other cell settings",
+        "views": "other turned views or another uncertainty",
         "scale": "another cell diameter or pixel size",
         "version": "another version of napari-annotrain",
         "cluster": "no scheduler" if ours["cluster"] else "a scheduler (local:1 will do)",
     }
     if complete:
         del words["cluster"]
-    if others := [word for key, word in words.items() if theirs.get(key) != ours[key]]:
+    if others := [word for key, word in words.items() if theirs.get(key) != ours.get(key)]:
         raise AnnotrainError(
             f"The run to resume, of {out}, had {others[0]}: give what it had, or allow it to be overwritten."
         )

@@ -12,7 +12,7 @@ from napari_annotrain.cli.evaluation import evaluate
 from napari_annotrain.cli.measurement import measure
 from napari_annotrain.cli.models import models_app
 from napari_annotrain.cli.outcomes import BAD_INPUT, DONE, INTERRUPTED, tell_outcome
-from napari_annotrain.cli.runs import predict, train
+from napari_annotrain.cli.runs import predict, train, tune
 from napari_annotrain.cli.searches import suspects, where_next
 from napari_annotrain.cli.sessions import sessions_app
 
@@ -25,7 +25,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for verb in (train, predict, compare, evaluate, measure, where_next, suspects, models_app, sessions_app, demo):
+for verb in (train, tune, predict, compare, evaluate, measure, where_next, suspects, models_app, sessions_app, demo):
     app.command(verb)
 
 

@@ -1,12 +1,12 @@
 """The verbs that run for long: they show how far they are, and say at the end where the result is."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from napari_annotrain.cli.outcomes import telling_where
-from napari_annotrain.specs import CellsSpec, NetChoices
+from napari_annotrain.specs import CellsSpec, LossSpec, NetChoices
 from napari_annotrain.terminal import Progress
 
 
@@ -26,6 +26,12 @@ def train(
     axes: str | None = None,
     resume: bool = False,
     net: Annotated[NetChoices | None, Parameter(name="*", group="Network, where it differs from the preset's")] = None,
+    learning_rate: str | None = None,
+    schedule: str | None = None,
+    freeze: str | None = None,
+    patch: int | None = None,
+    batch: int | None = None,
+    loss: Annotated[LossSpec | None, Parameter(name="*", group="Loss, where it differs from the preset's")] = None,
 ) -> None:
     """Train a model on annotated images.
 
@@ -57,6 +63,16 @@ def train(
         One letter of T, C, Z, Y, X for each dimension of the images.
     resume
         Go on from the training state beside the model.
+    learning_rate
+        Step length of the optimiser, or auto: it is found first, in some hundred steps.
+    schedule
+        constant, cosine, one-cycle or plateau: the learning rate over time.
+    freeze
+        none, encoder or 'all but the last layer': what stays as it is in the model to start from.
+    patch
+        Side of the training patches in px.
+    batch
+        Patches a step.
     net
         What of the preset's network is chosen otherwise.
     """
@@ -77,9 +93,82 @@ def train(
             axes=axes,
             out=out,
             resume=resume,
+            settings=_given(
+                learning_rate=learning_rate, schedule=schedule, freeze=freeze, patch=patch, batch=batch, loss=loss
+            ),
             on_event=show,
             net=net,
         )
+
+
+def tune(
+    images: str,
+    annotations: str,
+    *,
+    target: str = "classes",
+    dense: bool = False,
+    base: str = "none",
+    preset: str = "fast",
+    patch: int | None = None,
+    batch: int | None = None,
+    steps: int = 100,
+    device: str = "auto",
+    axes: str | None = None,
+    sizes: bool = False,
+) -> None:
+    """Find a learning rate for annotated images, or measure what training steps take on this computer.
+
+    Parameters
+    ----------
+    images
+        Image file or folder (TIFF, OME-TIFF, PNG, OME-Zarr).
+    annotations
+        Annotation file or folder; 0 is not annotated, 1 background, 2, 3, ... classes or cells.
+    target
+        classes or cells.
+    dense
+        The annotation is complete ground truth: 0 is background, n is class or cell n.
+    base
+        Model to start from: a file, the name of a shipped model, or none.
+    preset
+        fast, standard or paper.
+    patch
+        Side of the training patches in px.
+    batch
+        Patches a step.
+    steps
+        In how many steps the learning rate grows.
+    device
+        auto, cpu, cuda or mps.
+    axes
+        One letter of T, C, Z, Y, X for each dimension of the images.
+    sizes
+        Measure seconds and memory of a step with patches and batches of some sizes instead.
+    """
+    from napari_annotrain import api
+
+    given: dict[str, Any] = {"target": target, "dense": dense, "preset": preset, "device": device, "axes": axes}
+    given["settings"] = _given(patch=patch, batch=batch)
+    with Progress() as show:
+        if sizes:
+            measured = api.measure_batches(images, annotations, **given, on_event=show)
+        else:
+            curve = api.find_learning_rate(images, annotations, base=base, steps=steps, **given, on_event=show)
+    if not sizes:
+        print(f"--learning-rate {curve.rate:g}  ({curve})")
+        return
+    for cost in measured.costs:
+        print(cost)
+    best = measured.proposed
+    print("No size fits into the free memory." if best is None else f"--patch {best.patch} --batch {best.batch}")
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Those that were given; of the loss only what was."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if isinstance(given.get("loss"), LossSpec):
+        given["loss"] = given["loss"].model_dump(exclude_unset=True)
+    return given
 
 
 def predict(
@@ -96,6 +185,9 @@ def predict(
     axes: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    augment: str = "none",
+    uncertainty: str | None = None,
+    samples: int = 16,
     cells: Annotated[CellsSpec | None, Parameter(name="*", group="Cells")] = None,
 ) -> None:
     """Predict an image, a stack or a folder of them.
@@ -109,7 +201,7 @@ def predict(
     out
         Result: .tif, .png or .zarr; a folder for a folder.
     output
-        classes, cells or probabilities; what the model was trained for if not given.
+        classes, cells, probabilities or uncertainty; what the model was trained for if not given.
     tile
         Side of the tiles in px, whole, or auto (what the memory holds). The result is the same.
     memory
@@ -126,6 +218,12 @@ def predict(
         Finish what an interrupted run left: an OME-Zarr, or a folder image by image.
     overwrite
         Replace an OME-Zarr that is already there.
+    augment
+        none, flips or 'flips and turns': mean over mirrored and turned views, in 4 or 8 times the time.
+    uncertainty
+        Instead of labels: entropy, augmentation (spread over the views) or dropout (over networks drawn by dropout).
+    samples
+        How many networks are drawn by dropout.
     """
     from napari_annotrain import api
 
@@ -143,6 +241,9 @@ def predict(
             scheduler=scheduler,
             resume=resume,
             overwrite=overwrite,
+            augment=augment,
+            uncertainty=uncertainty,
+            samples=samples,
             cells=cells,
             on_event=show,
         )

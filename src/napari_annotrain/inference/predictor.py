@@ -1,5 +1,7 @@
 """Overlap-tile prediction: the same result as on the whole image, seams and all."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -10,7 +12,11 @@ import torch
 
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.net.device import choose_device, choose_precision, keep_freed_memory
+from napari_annotrain.inference.dropout import PlacedDropout, with_dropout
+from napari_annotrain.inference.spread import Spread
+from napari_annotrain.inference.symmetries import SAME, Symmetry, symmetries
+from napari_annotrain.inference.views import draws_networks, how_of, precision_of, views_of
+from napari_annotrain.net.device import choose_device, keep_freed_memory
 from napari_annotrain.net.model import Model
 from napari_annotrain.net.ready import make_ready
 from napari_annotrain.specs import PredictSpec
@@ -19,8 +25,8 @@ from napari_annotrain.tiles.grid import Box, Tile, read_mirrored
 
 #: What is made of the network's scores where they are computed, so that no more than that is copied from a GPU:
 #: the index of the likeliest class (of equal ones the first); or the probability of being inside a cell and the
-#: distances that part cells; or the probabilities of all classes, and the distances.
-Decoding = Literal["classes", "inside", "probabilities"]
+#: distances that part cells; or the probabilities of all classes, and the distances; or how uncertain it is.
+Decoding = Literal["classes", "inside", "probabilities", "uncertainty"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Scores:
         (Y, X) slices in the image.
     values
         (Y, X) uint8 class indices; or float32 (1 + D, Y, X) probability of the second class and D distances, or
-        (K + D, Y, X) probabilities with sum 1 over K, and distances; see `Decoding`.
+        (K + D, Y, X) probabilities with sum 1 over K, and distances; or (1, Y, X) uncertainty; see `Decoding`.
     invalid
         (Y, X) True where the image was not finite; None where all of it was.
     """
@@ -77,7 +83,8 @@ def ready_predictor(model: Model, spec: PredictSpec) -> "Predictor":
     """The network of a model, kept while the model lives and no other is used: making it takes longer than a view."""
     known = _ready.get(model)
     device = choose_device(spec.device)
-    if known is None or (known.device, known.precision) != (device, choose_precision(spec.precision, device)):
+    precision = precision_of(spec, device)
+    if known is None or (known.device, known.precision, known.how) != (device, precision, how_of(spec)):
         known = Predictor(model, spec)
         _ready.clear()
         _ready[model] = known
@@ -90,10 +97,17 @@ class Predictor:
     def __init__(self, model: Model, spec: PredictSpec) -> None:
         keep_freed_memory()
         self.device = choose_device(spec.device)
-        self.precision = choose_precision(spec.precision, self.device)
+        self.precision = precision_of(spec, self.device)
+        self.how = how_of(spec)
         self.geometry = geometry(model.card.net)
         self._n_classes = len(model.card.classes)
-        self._network = make_ready(model.network(self.device), self.precision)
+        self._spec = spec
+        self._dropout: list[PlacedDropout] = []
+        self._network: torch.nn.Module
+        if draws_networks(spec):
+            self._network, self._dropout = with_dropout(model, self.device, self.geometry.grid)
+        else:
+            self._network = make_ready(model.network(self.device), self.precision)
 
     def read(self, stack: Stack, normalisation: Normalisation, t: int, z: int, tile: Tile) -> Patch:
         """Read one tile, mirrored where the image ends, ready to be copied to the device."""
@@ -118,10 +132,46 @@ class Predictor:
         """Compute the core of one tile."""
         with torch.inference_mode():
             image = patch.image.to(self.device, non_blocking=True)
-            scores = self._network(image, margin=self.geometry.crop)[0]
-            y, x = (slice(s.start - self.geometry.crop, s.stop - self.geometry.crop) for s in patch.tile.crop)
-            values = _decode(scores[:, y, x], decoding, self._n_classes).cpu().contiguous().numpy()
-        return Scores(patch.t, patch.z, patch.tile.write, values, patch.invalid)
+            if decoding != "uncertainty" and self._spec.augment == "none" and not self._dropout:
+                values = _decode(self._scores(image, patch.tile), decoding, self._n_classes)
+            else:
+                values = self._compared(image, patch.tile, decoding)
+            found = values.cpu().contiguous().numpy()
+        return Scores(patch.t, patch.z, patch.tile.write, found, patch.invalid)
+
+    def _scores(self, image: torch.Tensor, tile: Tile, symmetry: Symmetry = SAME) -> torch.Tensor:
+        """(K + D, Y, X) of the core, of the image turned and turned back."""
+        scores = symmetry.back(self._network(symmetry.there(image), margin=self.geometry.crop)[0])
+        y, x = (slice(s.start - self.geometry.crop, s.stop - self.geometry.crop) for s in tile.crop)
+        return scores[:, y, x]
+
+    def _samples(self, tile: Tile) -> Iterator[Symmetry]:
+        """Draw one network after the other; the image is not turned."""
+        for i in range(self._spec.samples):
+            for layer in self._dropout:
+                layer.sample, layer.origin = i, (tile.read[0].start, tile.read[1].start)
+            yield SAME
+
+    def _compared(self, image: torch.Tensor, tile: Tile, decoding: Decoding) -> torch.Tensor:
+        """What views of the image, or networks drawn by dropout, say on average, or how far they differ."""
+        spread = Spread()
+        views = self._samples(tile) if self._dropout else symmetries(views_of(self._spec, decoding == "uncertainty"))
+        for symmetry in views:
+            spread.add(_decode(self._scores(image, tile, symmetry), "probabilities", self._n_classes))
+        if decoding != "uncertainty":
+            return _chosen(spread.mean, decoding, self._n_classes)
+        if self._spec.uncertainty != "entropy":
+            return spread.deviation[: self._n_classes].amax(0, keepdim=True)
+        p = spread.mean[: self._n_classes].clamp(min=1e-12)
+        return (-(p * p.log()).sum(0, keepdim=True) / math.log(self._n_classes)).clamp(0, 1)
+
+
+def _chosen(probabilities: torch.Tensor, decoding: Decoding, n_classes: int) -> torch.Tensor:
+    """The same of probabilities and distances as `_decode` of scores."""
+    if decoding == "classes":
+        best = probabilities[:n_classes].argmax(0)
+        return best.to(torch.uint8) if n_classes <= 256 else best
+    return torch.cat([probabilities[1:2], probabilities[n_classes:]]) if decoding == "inside" else probabilities
 
 
 def _decode(scores: torch.Tensor, decoding: Decoding, n_classes: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""From scores to what the user asked for: classes, cells or probabilities."""
+"""From scores to what the user asked for: classes, cells, probabilities or their uncertainty."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +14,13 @@ from napari_annotrain.net.model import Card
 
 #: The first of each is the default.
 OUTPUTS: dict[str, tuple[str, ...]] = {
-    "classes": ("classes", "cells", "probabilities"),
-    "cells": ("cells", "classes", "probabilities"),
+    "classes": ("classes", "cells", "probabilities", "uncertainty"),
+    "cells": ("cells", "classes", "probabilities", "uncertainty"),
 }
 
 
 def output_of(card: Card, output: str | None) -> tuple[str, np.dtype[np.generic], int]:
-    """What a model's result will be: its kind, its type, and its channels (0 for labels).
+    """What a model's result will be: its kind, its type, and its channels (0 for labels and uncertainty).
 
     Raises
     ------
@@ -31,6 +31,10 @@ def output_of(card: Card, output: str | None) -> tuple[str, np.dtype[np.generic]
     kind = choices[0] if output is None else output
     if kind not in choices:
         raise AnnotrainError(f"A model of {card.target} cannot give '{output}': choose one of {', '.join(choices)}.")
+    if kind == "uncertainty":
+        if len(card.classes) < 2:
+            raise AnnotrainError("This model knows only one class, so that it is never in doubt: train one with two.")
+        return kind, np.dtype(np.float32), 0
     if kind == "probabilities":
         return kind, np.dtype(np.float32), len(card.classes) if card.target == "classes" else 1 + len(card.distances)
     return kind, np.dtype(np.int32 if kind == "cells" else np.min_scalar_type(max(card.classes))), 0
@@ -56,6 +60,8 @@ class Results:
     @property
     def decoding(self) -> Decoding:
         """What the predictor should make of the scores."""
+        if self.kind == "uncertainty":
+            return "uncertainty"
         if self.card.target == "cells":
             return "inside"
         return "probabilities" if self.kind == "probabilities" or self.smooth else "classes"
@@ -72,6 +78,8 @@ class Results:
 
     def of(self, values: Values) -> npt.NDArray[Any]:
         """The result, (T, Z, Y, X) or (K, T, Z, Y, X), of cleaned values; not for cells, which are `of_plane`."""
+        if self.kind == "uncertainty":
+            return np.asarray(values[0, None, None], np.float32)
         if self.kind == "probabilities":
             return np.asarray(values[:, None, None])
         if self.card.target == "cells":

@@ -22,7 +22,8 @@ from napari_annotrain.inference.rescale import Rescaled, rescale
 from napari_annotrain.inference.results import Results, output_of
 from napari_annotrain.inference.schedule import iter_scores
 from napari_annotrain.inference.tile_size import choose_core, choose_window, tiles_budget
-from napari_annotrain.net.device import choose_device, choose_precision, describe
+from napari_annotrain.inference.views import how_of, in_words, precision_of
+from napari_annotrain.net.device import choose_device, describe
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
 from napari_annotrain.tiles.geometry import Geometry
@@ -97,7 +98,7 @@ def segment(
     if kind == "cells":
         cells = CellDecoder(card, spec.cells, scaled.diameter_px, choose_window(spec), finished.last_id)
     results = Results(card, kind, scaled.scale != 1, cells)
-    places = [Place(model, stack, t, z, scaled.box, (spec.precision, scaled.scale)) for t, z in planes]
+    places = [Place(model, stack, t, z, scaled.box, (spec.precision, scaled.scale, how_of(spec))) for t, z in planes]
     make = Predictor if kept is None else ready_predictor  # who keeps planes predicts again and again
     job = _Job(model, stack.name, normalisation, scaled, results, places, finished, predictor, make, focus)
     if cells is None or kept is None:
@@ -153,7 +154,7 @@ class _Job:
 def plan_tiles(model: Model, stack: Stack, spec: PredictSpec) -> tuple[PredictSpec, bool]:
     """Decide what is automatic, so that the same tiles can be computed again; and whether results come as planes."""
     device = choose_device(spec.device)
-    precision = choose_precision(spec.precision, device)
+    precision = precision_of(spec, device)
     kind, _, _ = output_of(model.card, spec.output)
     y, x = stack.shape[-2:]
     scaled = rescale(model.card, stack, spec, (slice(0, y), slice(0, x)))
@@ -208,6 +209,8 @@ def _compute(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Generator[Event 
         yield Note(f"{job.name} has the same value everywhere: all of it became background.")
     if scaled.words:
         yield Note(scaled.words)
+    if words := in_words(spec):
+        yield Note(words)
     tiles_of = job.tiles_of(core, predictor.geometry)
     done = total - sum(len(tiles_of(p.t, p.z)) for p in job.places) if job.finished.pieces else 0
     n_invalid = 0

@@ -2,6 +2,7 @@ from math import prod
 
 import torch
 
+from napari_annotrain.inference.views import times_of
 from napari_annotrain.net.device import resident_memory
 from napari_annotrain.net.ready import can_rewrite
 from napari_annotrain.objects.plane import BYTES_A_PIXEL, THREADS
@@ -20,6 +21,8 @@ NUMBERS_PER_MAP, FLOATS_BESIDES = 11.0, 6
 #: The same of a network that is computed as it was trained, whose maps are concatenated and normalised one by one: 10.5
 #: numbers were measured of dense blocks.
 NUMBERS_AS_TRAINED = 18.0
+#: Floats a pixel and score map besides, where several views are compared: their mean, their spread, what changes these.
+FLOATS_COMPARED = 5
 #: Bytes a pixel of the planes before and after the one whose cells are told apart.
 PLANES_A_PIXEL = 16
 #: What the first tile takes whatever its size, in bytes: oneDNN's kernels, threads.
@@ -79,6 +82,8 @@ def choose_core(
         return shape.round_up(spec.tile)
     a_pixel = precision.itemsize * (NUMBERS_PER_MAP if can_rewrite(net) else NUMBERS_AS_TRAINED) * net.width
     a_pixel += 4 * (FLOATS_BESIDES + 2 * (net.outputs + net.channels))
+    if times_of(spec) > 1:
+        a_pixel += 4 * (FLOATS_COMPARED * net.outputs + net.channels)
     free = budget * (1 - SPARE) - FIRST_TILE
     side = int((max(0.0, free) / a_pixel) ** 0.5) - shape.surplus
     most = shape.round_up(max(SMALLEST_CORE, min(side, LARGEST_CORE) - shape.grid + 1))

@@ -1,5 +1,5 @@
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,13 +9,18 @@ from napari_annotrain.net.device import autocast, choose_device, choose_precisio
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.training.anchor import Anchor
-from napari_annotrain.training.loss import weighted_cross_entropy, weighted_smooth_l1
+from napari_annotrain.training.frozen import freeze
+from napari_annotrain.training.label_loss import label_loss
+from napari_annotrain.training.loss import weighted_smooth_l1
+from napari_annotrain.training.pace import Pace
 from napari_annotrain.training.state import TrainingState, Weights, restore_optimiser
 
-#: The learning rate rises to its value over these first steps, while the optimiser's momenta settle.
-WARM_UP_STEPS = 10
 #: How much the distance maps count against the classes.
 DISTANCE_SHARE = 5.0
+
+
+class WentAstray(AnnotrainError):
+    """The loss is not a number any more."""
 
 
 @dataclass
@@ -30,6 +35,8 @@ class Learner:
         Steps taken so far.
     parts
         A batch goes through the network in so many parts, whose gradients are added up.
+    pace
+        What the learning rate hangs on besides the step.
     """
 
     network: UNet
@@ -42,13 +49,14 @@ class Learner:
     anchor: Anchor | None = None
     step: int = 0
     parts: int = 1
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def n_weights(self) -> int:
         """Trainable numbers of the network."""
         return sum(p.numel() for p in self.network.parameters())
 
-    def learn(self, images: torch.Tensor, maps: torch.Tensor) -> float:
+    def learn(self, images: torch.Tensor, maps: torch.Tensor, rate: float | None = None) -> float:
         """Take one step; the loss of the batch before it.
 
         Parameters
@@ -57,14 +65,16 @@ class Learner:
             (B, C, Y, X) float32 on the device.
         maps
             (B, 2 or 3, Y', X') float32 on the device: class index + 1 (0: not annotated), weight, distance map.
+        rate
+            Learning rate; None: that of a training without an end (`Pace`).
 
         Raises
         ------
-        AnnotrainError
+        WentAstray
             The loss is not a number.
         """
         spec = self.spec
-        rate = spec.learning_rate * min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        rate = self.pace.rate(spec, self.step, None) if rate is None else rate
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         if self.network.spec.dropout:  # the only random layer; tied to the step so that resuming repeats it
@@ -75,7 +85,7 @@ class Learner:
         self.scaler.update()
         self.step += 1
         if not np.isfinite(loss):
-            raise AnnotrainError(
+            raise WentAstray(
                 "Training went astray (the loss is not a number): lower the learning rate and train again."
             )
         self._move_average(min(spec.averaging, (1 + self.step) / (10 + self.step)))
@@ -104,7 +114,7 @@ class Learner:
     def _loss(self, scores: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         target, weight, distances = maps[:, 0].long() - 1, maps[:, 1], maps[:, 2:]
         n_classes = scores.shape[1] - distances.shape[1]
-        loss = weighted_cross_entropy(scores[:, :n_classes], target, weight)
+        loss = label_loss(scores[:, :n_classes], target, weight, self.spec.loss)
         for i in range(distances.shape[1]):
             loss = loss + DISTANCE_SHARE * weighted_smooth_l1(scores[:, n_classes + i], distances[:, i], weight)
         return loss
@@ -139,21 +149,23 @@ def prepare(
     average.load_state_dict(network.state_dict() if state is None else state.average)
     network, average = (n.to(device, memory_format=torch.channels_last) for n in (network, average))  # type: ignore[call-overload]
     network.train()
+    freeze(network, spec.freeze)
     average.eval().requires_grad_(False)
     precision = choose_precision(spec.precision, device)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
     learner = Learner(network, average, _make_optimiser(network, spec), spec, device, precision, scaler, anchor)
     if state is not None:
         restore_optimiser(learner.optimiser, network, state.optimiser)
-        learner.step = state.step
+        learner.step, learner.pace = state.step, state.pace
     return learner
 
 
 def _make_optimiser(network: UNet, spec: TrainSpec) -> torch.optim.Optimizer:
+    learning = [p for p in network.parameters() if p.requires_grad]
     if spec.optimiser == "sgd":  # section 3: high momentum, so that many earlier patches determine the update
-        return torch.optim.SGD(network.parameters(), spec.learning_rate, momentum=spec.momentum)
+        return torch.optim.SGD(learning, spec.learning_rate, momentum=spec.momentum)
     # all parameters in one pass; one by one costs a tenth of a step on a CPU
-    return torch.optim.AdamW(network.parameters(), spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
+    return torch.optim.AdamW(learning, spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
 
 
 def _load_fitting(network: UNet, start: Weights) -> None:

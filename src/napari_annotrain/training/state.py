@@ -1,7 +1,9 @@
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import torch
+
+from napari_annotrain.training.pace import Pace
 
 Weights = dict[str, torch.Tensor]
 
@@ -20,6 +22,8 @@ class TrainingState:
         Per parameter, the optimiser's tensors (momenta).
     best, best_score, highest
         What validation has kept so far (`training.kept.Kept`); None before the first validation.
+    pace
+        What the learning rate hangs on besides the step.
     """
 
     step: int
@@ -30,6 +34,7 @@ class TrainingState:
     best: Weights | None = None
     best_score: float = -1.0
     highest: torch.Tensor | None = None
+    pace: Pace = field(default_factory=Pace)
 
     def tensors(self) -> Weights:
         """Everything as one flat dictionary of tensors, for a file."""
@@ -38,6 +43,8 @@ class TrainingState:
             flat |= {f"{group}/{name}": tensor for name, tensor in weights.items()}
         if self.highest is not None:
             flat["highest"] = self.highest
+        if self.pace != Pace():
+            flat["pace"] = torch.tensor(astuple(self.pace), dtype=torch.float64)
         for name, slots in self.optimiser.items():
             flat |= {f"optimiser/{name}/{slot}": tensor for slot, tensor in slots.items()}
         return flat
@@ -55,7 +62,11 @@ class TrainingState:
                 groups[group][rest] = tensor
         step, seconds, best_score = flat["progress"].tolist()
         groups["best"] = groups["best"] or None
-        return cls(int(step), seconds, best_score=best_score, highest=flat.get("highest"), **groups)
+        pace = Pace()
+        if "pace" in flat:
+            best, since, factor = flat["pace"].tolist()
+            pace = Pace(best, int(since), factor)
+        return cls(int(step), seconds, best_score=best_score, highest=flat.get("highest"), pace=pace, **groups)
 
 
 def copy_weights(network: torch.nn.Module) -> Weights:

@@ -13,13 +13,14 @@ from napari_annotrain.errors import is_out_of_memory
 from napari_annotrain.events import Checkpoint, Event, Grown, Note, Started, Step, Validated
 from napari_annotrain.net.device import describe, free_memory, keep_freed_memory, release_memory
 from napari_annotrain.specs import NetSpec, TrainSpec
-from napari_annotrain.tiles.geometry import geometry, output_size
 from napari_annotrain.training import validate
 from napari_annotrain.training.anchor import Anchor, share_for
 from napari_annotrain.training.batches import Batches
 from napari_annotrain.training.kept import Kept
 from napari_annotrain.training.learner import Learner, prepare
+from napari_annotrain.training.pace import doubts_about
 from napari_annotrain.training.parts import choose_parts
+from napari_annotrain.training.patch import patch_sizes
 from napari_annotrain.training.shown import Shown
 from napari_annotrain.training.state import TrainingState, Weights, copy_optimiser, copy_weights
 from napari_annotrain.training.threshold import choose_threshold
@@ -46,6 +47,7 @@ class _Progress:
     seconds: float = 0.0
     feed: Feed | None = None
     kept: Kept = field(default_factory=Kept)
+    score: float = 0.0
     validated_step: int = -1
     validated: float = 0.0
     validation_cost: float = 0.0
@@ -74,6 +76,10 @@ class _Progress:
     def told(self, step: int) -> float:
         """The fraction as others see it: 0 where nobody knows how long it will go on."""
         return 0.0 if self.endless else min(1.0, self.fraction(step))
+
+    def part(self, step: int) -> float | None:
+        """The fraction for whoever plans ahead; None where nobody knows how long it will go on."""
+        return None if self.endless else min(1.0, self.fraction(step))
 
     def goes_on(self, step: int) -> bool:
         """Whether there is another step to take."""
@@ -131,11 +137,12 @@ def fit(
     if state is not None:
         progress.seconds = progress.validated = state.seconds
         progress.kept = Kept(state.best, state.best_score, state.highest)
-    patch, target_crop = _patch_sizes(net, spec.patch)
+    patch, target_crop = patch_sizes(net, spec.patch)
     free = free_memory(learner.device)
     learner.parts = choose_parts(net, learner.n_weights, patch, spec.batch, learner.precision, free)
     shown = Shown.of(dataset, net)
     yield from _beginning(learner, dataset, free)
+    yield from (Note(text) for text in doubts_about(spec, progress.endless, shown.held_out is not None))
     with closing(Batches(dataset, spec, patch, learner.device)) as batches:
         if anchor is not None:
             learner.anchor = anchor.trusted(_agreement(anchor, learner, batches, target_crop, len(dataset.classes)))
@@ -150,6 +157,7 @@ def fit(
                 yield _checkpoint(learner, progress, shown.cells)
             if shown.held_out is not None and progress.validation_is_due(learner.step):
                 yield _validate(learner, progress, shown.held_out)
+                learner.pace = learner.pace.after(spec, progress.score)
             if progress.seconds - progress.checkpointed >= SECONDS_BETWEEN_CHECKPOINTS:
                 yield _checkpoint(learner, progress, shown.cells)
     scheduled = progress.kept  # a resumed run must not see the extra validation at this run's end
@@ -172,7 +180,8 @@ def _take_step(learner: Learner, progress: _Progress, batches: Batches, crop: sl
     began, spec = time.perf_counter(), progress.spec
     try:
         images, maps = batches.get(learner.step)
-        loss = learner.learn(images, maps[..., crop, crop])
+        rate = learner.pace.rate(spec, learner.step, progress.part(learner.step))
+        loss = learner.learn(images, maps[..., crop, crop], rate)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error) or learner.parts >= spec.batch:
             raise
@@ -195,6 +204,7 @@ def _grow(
     if grown.can_be_learnt:
         shown = Shown.of(grown.dataset, learner.network.spec)
         batches.grow(grown, learner.step)
+        learner.pace = learner.pace.afresh()
         if learner.anchor is not None and before.sizes is not None and grown.dataset.sizes is not None:
             ratio = share_for(grown.dataset.sizes.n) / share_for(before.sizes.n)
             learner.anchor = replace(learner.anchor, share=learner.anchor.share * ratio)
@@ -227,7 +237,7 @@ def _validate(learner: Learner, progress: _Progress, held_out: validate.Validati
     progress.validation_cost = time.perf_counter() - began
     progress.seconds += progress.validation_cost
     progress.validated, progress.validated_step = progress.seconds, learner.step
-    score = validate.mean_iou(tables.sum(0)).item()
+    progress.score = score = validate.mean_iou(tables.sum(0)).item()
     return Validated(learner.step, score, loss, progress.seconds, kept, tables)
 
 
@@ -263,6 +273,7 @@ def _checkpoint(
         to_go_on.weights,
         to_go_on.score,
         to_go_on.highest,
+        learner.pace,
     )
     given = copy_weights(learner.result()) if progress.kept.weights is None else progress.kept.weights
     return Checkpoint(learner.step, given, state, progress.threshold)
@@ -270,13 +281,3 @@ def _checkpoint(
 
 def _in_parts(learner: Learner, spec: TrainSpec) -> str:
     return f"{-(-spec.batch // learner.parts)} of the {spec.batch} patches of a step are learnt from at a time"
-
-
-def _patch_sizes(net: NetSpec, patch: int) -> tuple[int, slice]:
-    """Side of the network's input for patches of this side, and where its output lies in it."""
-    if net.padding == "same":
-        size = geometry(net).round_up(patch)
-        return size, slice(0, size)
-    size = geometry(net).read_size(patch)
-    lost = (size - (output_size(net, size) or 0)) // 2
-    return size, slice(lost, size - lost)

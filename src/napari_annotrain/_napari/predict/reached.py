@@ -30,7 +30,7 @@ class Asked:
         )
 
 
-_SAME = ("output", "cells", "device", "precision", "scheduler")
+_SAME = ("output", "cells", "device", "precision", "augment", "uncertainty", "samples", "scheduler")
 
 
 @dataclass(eq=False)

@@ -8,6 +8,7 @@ from napari_annotrain._napari.annotate.cell_ids import CellIds
 from napari_annotrain._napari.predict.filled import Filled
 from napari_annotrain._napari.predict.growing import Growing
 from napari_annotrain._napari.predict.reached import Reached
+from napari_annotrain._napari.viewer.layers import IMAGES
 
 
 @dataclass(eq=False)
@@ -43,9 +44,11 @@ def fits(
 ) -> bool:
     """Whether a prediction layer can show another prediction of its image."""
     wide = kind == "probabilities"
-    if not isinstance(layer, Image if wide else Labels) or layer.data.shape != (channels,) * wide + shape:
+    if not isinstance(layer, Image if kind in IMAGES else Labels) or layer.data.shape != (channels,) * wide + shape:
         return False
     if on_disk is not None and on_disk != (known.growing is not None):
+        return False
+    if kind in IMAGES and layer.metadata.get("annotrain") != kind:
         return False
     if known.growing is not None and kind == "cells":  # whose ids have more room on the disk
         return bool(layer.metadata.get("annotrain") == kind)

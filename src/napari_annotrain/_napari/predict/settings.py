@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 SOON_MS = 250
 NO_THRESHOLD = "A model of classes gives every pixel its likeliest class: there is no threshold."
 
+NO_UNCERTAINTY = "This says how uncertainty is measured: choose uncertainty under Show first."
+NO_SAMPLES = "Networks are drawn by dropout only where uncertainty is shown that dropout measures."
+
 
 def is_cells(trained: Trained, output: str | None) -> bool:
     """Whether a model gives cells where this output is asked for."""
@@ -59,7 +62,7 @@ class PredictSettings:
             return
         target = model.model.card.target
         own_first = ["cells", "classes"] if target == "cells" else ["classes", "cells"]
-        panel.predict.set_outputs([*own_first, "probabilities"])
+        panel.predict.set_outputs([*own_first, "probabilities", "uncertainty"])
         if target != self._target:
             self._target = target
             panel.predict.output_combo.choose(own_first[0])
@@ -74,14 +77,28 @@ class PredictSettings:
             settings.setVisible(self._gives_cells())
             knows = session.model is not None and session.model.model.card.target == "cells"
             settings.refuse({} if knows else {"threshold": NO_THRESHOLD})
+            self._refuse_settings()
         self.forget_view()
         self.look()
+
+    def _refuse_settings(self) -> None:
+        """Grey out what would change nothing with this output."""
+        panel, spec = self._c.panel, self._c.session.predict
+        if panel is None:
+            return
+        why = {}
+        if spec.output != "uncertainty":
+            why["uncertainty"] = NO_UNCERTAINTY
+        if why or spec.uncertainty != "dropout":
+            why["samples"] = NO_SAMPLES
+        panel.predict.more.refuse(why)
 
     def set_spec(self, spec: PredictSpec) -> None:
         """Predict with other settings; what is shown, where it is computed and cells are chosen elsewhere."""
         session = self._c.session
         kept = {name: getattr(session.predict, name) for name in ("output", "device", "cells")}
         session.predict = spec.model_copy(update=kept)
+        self._refuse_settings()
         self.forget_view()
 
     def set_cells(self, spec: CellsSpec) -> None:

@@ -1,6 +1,6 @@
 """What looks through an image with a model, in a thread."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -9,7 +9,7 @@ from napari_annotrain._napari.predict.pieces import Measured
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.events import Event
-from napari_annotrain.specs import PredictSpec
+from napari_annotrain.specs import PredictSpec, TrainSpec
 
 InUse = Callable[[], bool]
 
@@ -28,6 +28,19 @@ def doubts(
     try:
         known = measured.of(api, model, stack)
         run = api.iter_where_next(model, stack, annotated, spec=spec, normalisation=known, start=start)
+        with closing(api.leave_a_core(run, in_use)) as events:
+            yield from events
+    finally:
+        api.release_memory()
+
+
+def rate_search(
+    images: Sequence[AnnotatedImage], target: str, preset: str, base: Any, spec: TrainSpec, in_use: InUse
+) -> Iterator[Event]:
+    """Look for a learning rate, and give the memory back however it ends."""
+    api = engine.load()
+    try:
+        run = api.iter_finding(images, target=target, preset=preset, base=base, spec=spec)
         with closing(api.leave_a_core(run, in_use)) as events:
             yield from events
     finally:

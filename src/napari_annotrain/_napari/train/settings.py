@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
 
 _LAST = "my last model"
+NO_BASE = "Training starts from nothing, of which nothing can be kept: choose a model to start from first."
+NO_PLATEAU = "Only the schedule plateau waits for a higher score: choose it first."
 #: Shipped model to start from, by target.
 PROPOSED: dict[str, str] = {"cells": "cells-2d"}
 
@@ -40,6 +42,7 @@ class TrainSettings:
         panel, session = self._c.panel, self._c.session
         if panel is None:
             return
+        self._refuse_settings()
         choices = [(NOTHING, "nothing")]
         if session.model is not None:
             choices.append((LAST_MODEL, self._last()))
@@ -150,3 +153,20 @@ class TrainSettings:
         self._c.session.train = spec.model_copy(update={"device": device})
         if self._c.panel is not None:
             self._c.panel.train.set_spec(self._c.session.train)
+            self._refuse_settings()
+
+    def _refuse_settings(self) -> None:
+        """Grey out what would change nothing with the other settings."""
+        panel, session = self._c.panel, self._c.session
+        if panel is None:
+            return
+        why = {}
+        if session.base == NOTHING:
+            why["freeze"] = NO_BASE
+        if session.train.schedule != "plateau":
+            why["patience"] = NO_PLATEAU
+        if session.train.optimiser != "sgd":
+            why["momentum"] = "Only SGD has momentum: choose it as optimiser first."
+        else:
+            why["weight_decay"] = "Only AdamW has weight decay: choose it as optimiser first."
+        panel.train.more.refuse(why)

@@ -10,6 +10,10 @@ from napari_annotrain.data.annotation import AnnotatedImage, CompleteRegion
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 
+#: Kinds of predictions that are no labels.
+IMAGES = ("probabilities", "uncertainty")
+#: Brightest is an uncertainty of this: two networks, or views, cannot differ more in a probability.
+MOST_SPREAD = 0.5
 #: Words that other software writes for the axes.
 AXIS_WORDS = {"time": "T", "channel": "C", "channels": "C", "depth": "Z", "plane": "Z", "slice": "Z"}
 #: Corners of the polygon that stands for an ellipse.
@@ -115,10 +119,12 @@ def with_leading(place: dict[str, Any]) -> dict[str, Any]:
 def result_layer(image: Image, axes: str, data: Any, kind: str) -> Any:
     """A layer for predictions over an image; probabilities have one more axis in front."""
     name, place = f"{image.name} prediction", placement(image, axes)
-    if kind != "probabilities":
+    if kind not in IMAGES:
         return Labels(data, name=name, opacity=0.5, metadata={"annotrain": ""}, **place)
-    look = {"contrast_limits": (0, 1), "colormap": "magma", "blending": "additive"}
-    return Image(data, name=name, metadata={"annotrain": kind}, **look, **with_leading(place))
+    most = 1 if kind == "probabilities" else MOST_SPREAD
+    look = {"contrast_limits": (0, most), "colormap": "magma", "blending": "additive"}
+    lead = with_leading(place) if kind == "probabilities" else place
+    return Image(data, name=name, metadata={"annotrain": kind}, **look, **lead)
 
 
 def border_layer(image: Image, axes: str, blank: Any, w0: float) -> Image:

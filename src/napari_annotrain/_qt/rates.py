@@ -1,0 +1,92 @@
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_annotrain._qt.layout import button, faint_label
+from napari_annotrain._qt.palette import Theme
+
+HEIGHT = 90
+LOSS_COLOUR, RATE_COLOUR = "#8a94a6", "#ff9f1c"
+
+
+class RateSearch(QWidget):
+    """The search for a learning rate: its button, the loss while the rate grew, and the rate that was proposed.
+
+    pyqtgraph is imported with the first curve.
+    """
+
+    wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.button = button(
+            "find_rate_button",
+            "Find a learning rate",
+            "Trains for a hundred steps in which the learning rate grows, takes a tenth of the rate at which the loss\n"
+            "was lowest, and forgets what it has learnt. Stop ends it and changes nothing.",
+        )
+        self.words = faint_label(name="rate_label")
+        self.words.hide()
+        self._plot: Any = None
+        self._theme = Theme()
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(2)
+        self._column.addWidget(self.button)
+        self._column.addWidget(self.words)
+        self.button.clicked.connect(lambda: self.wanted.emit())
+
+    def show_curve(self, rates: Sequence[float], losses: Sequence[float], rate: float) -> None:
+        """Show the smoothed loss against the learning rate, and the rate that is proposed."""
+        if self._plot is None:
+            self._create()
+        across = [math.log10(one) for one in rates]
+        self._curve.setData(across, list(losses))
+        self._line.setValue(math.log10(rate))
+        first, last = math.floor(min(across)), math.ceil(max(across))
+        self._plot.setXRange(first, last, padding=0.03)
+        self._plot.getAxis("bottom").setTicks([[(k, f"{10.0**k:g}") for k in range(first, last + 1, 2)]])
+        low, high = min(losses), max(losses)
+        self._plot.setYRange(low, high, padding=0.12)
+        self._plot.getAxis("left").setTicks([[(one, f"{one:.2g}") for one in (low, high)]])
+        self.words.setText(
+            f"<span style='color:{LOSS_COLOUR}'>■</span> loss by learning rate &nbsp; "
+            f"<span style='color:{RATE_COLOUR}'>■</span> taken: {rate:.2g}"
+        )
+        self.words.show()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw in other colours."""
+        self._theme = theme
+        if self._plot is not None:
+            self._paint_theme()
+
+    def _create(self) -> None:
+        import pyqtgraph as pg
+
+        plot = pg.PlotWidget(self, enableMenu=False)
+        menu = plot.plotItem.ctrlMenu
+        menu.setParent(plot, menu.windowFlags())  # as in LossPlot
+        plot.hideButtons()
+        plot.setMouseEnabled(x=False, y=False)
+        plot.setMinimumWidth(60)
+        plot.setFixedHeight(HEIGHT)
+        plot.setAntialiasing(True)
+        plot.getAxis("left").setWidth(36)
+        self._curve = plot.plot(pen=pg.mkPen(LOSS_COLOUR, width=1.5))
+        self._line = pg.InfiniteLine(angle=90, pen=pg.mkPen(RATE_COLOUR, width=2))
+        plot.addItem(self._line)
+        self._plot = plot
+        self._column.insertWidget(1, plot)
+        self._paint_theme()
+
+    def _paint_theme(self) -> None:
+        self._plot.setBackground(self._theme.background)
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(self._theme.faint)
+            axis.setTextPen(self._theme.faint)
+            axis.setStyle(tickLength=-4, tickTextOffset=2)
