@@ -17,7 +17,7 @@ endif
 
 # Benchmarks in the order they run; the first ones need the tools they compare with.
 with_peers := tiling augmentation
-alone := training decoding joining batches forest startup latency live strokes rounds window large real_data
+alone := training decoding joining batches forest startup latency live strokes rounds window large real_data denoising
 
 # Quality on real images, in the order in which most is learnt soonest; hours, kept row by row in .benchmarks/.
 qualities := quality pictures few_shot annotator membranes scratch

@@ -30,7 +30,9 @@ def test_a_device_that_is_unknown_or_not_there_is_refused(command, device, words
     ("command", "words"),
     [
         ([*TRAIN, "--preset", "huge"], "There is no preset 'huge': choose one of fast"),
-        ([*TRAIN, "--target", "image"], "not there yet"),
+        ([*TRAIN[:2], *TRAIN[3:], "--target", "image"], "There are no target images"),
+        ([*TRAIN[:2], *TRAIN[3:]], "learnt from annotations"),
+        ([*TRAIN, "--learn-from", "noise2void"], "for the target image only"),
         ([*TRAIN, "--target", "spots"], "'spots' is no target: choose"),
         ([*TRAIN[:-1], "0"], "0 steps"),
         ([*TRAIN[:-1], "many"], "many"),

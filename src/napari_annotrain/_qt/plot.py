@@ -15,6 +15,10 @@ SMOOTHING = 0.9
 MOST_POINTS = 4000
 
 
+#: PSNR at the upper end of the axis.
+MOST_DB = 50.0
+
+
 class LossPlot(QWidget):
     """The learning curve: smoothed loss and validation score against training time.
 
@@ -41,6 +45,7 @@ class LossPlot(QWidget):
 
     def clear(self) -> None:
         """Forget all points."""
+        self._measure = "IoU"
         self.loss: tuple[list[float], list[float]] = ([], [])  # seconds, smoothed loss
         self.score: tuple[list[float], list[float]] = ([], [])  # seconds, score
         if self._curves is not None:
@@ -54,8 +59,9 @@ class LossPlot(QWidget):
         _thin_out(times, values)
         self._schedule()
 
-    def add_score(self, seconds: float, score: float) -> None:
-        """Add one validation."""
+    def add_score(self, seconds: float, score: float, measure: str = "IoU") -> None:
+        """Add one validation: 0 to 1, or of images in dB, which are drawn up to `MOST_DB`."""
+        self._measure = measure
         self.score[0].append(seconds)
         self.score[1].append(score)
         _thin_out(*self.score)
@@ -75,7 +81,8 @@ class LossPlot(QWidget):
         times, losses = self.loss
         largest = max([1.0, *losses])  # a sum of several losses starts above 1
         self._curves[0].setData(times, [loss / largest for loss in losses])
-        self._curves[1].setData(*self.score)
+        times, scores = self.score
+        self._curves[1].setData(times, scores if self._measure == "IoU" else [s / MOST_DB for s in scores])
         self._words.setText(self._legend())
 
     def _legend(self) -> str:
@@ -83,7 +90,9 @@ class LossPlot(QWidget):
         loss = f" {self.loss[1][-1]:.2f}" if self.loss[1] else ""
         words = f"<span style='color:{LOSS_COLOUR}'>■</span> loss{loss}"
         if self.score[1]:
-            words += f" &nbsp; <span style='color:{SCORE_COLOUR}'>■</span> validation score {self.score[1][-1]:.2f}"
+            last = self.score[1][-1]
+            score = f"score {last:.2f}" if self._measure == "IoU" else f"PSNR {last:.1f} dB (1: {MOST_DB:.0f} dB)"
+            words += f" &nbsp; <span style='color:{SCORE_COLOUR}'>■</span> validation {score}"
         return words
 
     def _schedule(self) -> None:

@@ -16,10 +16,11 @@ from napari_annotrain.data.cells import CellSizes
 from napari_annotrain.data.dataset import AnnotatedDataset, build_dataset
 from napari_annotrain.data.feed import Feed
 from napari_annotrain.data.growth import Growth
+from napari_annotrain.data.paired import PairedDataset
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.inference.rescale import factor_to
 from napari_annotrain.net.model import Card, Model, digest
-from napari_annotrain.specs import NetSpec, Target, TrainSpec, check_choice, find_preset
+from napari_annotrain.specs import NetSpec, Target, TrainSpec, find_preset
 from napari_annotrain.store.models import load_model, shipped_models
 from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.training.anchor import Anchor, share_for
@@ -31,7 +32,7 @@ from napari_annotrain.training.state import TrainingState
 class Plan:
     """All that a training run needs."""
 
-    dataset: AnnotatedDataset
+    dataset: AnnotatedDataset | PairedDataset
     net: NetSpec
     spec: TrainSpec
     base: Model | None
@@ -62,9 +63,6 @@ def make_plan(
     feed
         Brings what is painted while the training goes on.
     """
-    check_choice("target", target, Target)
-    if target == "image":
-        raise AnnotrainError("The target image (denoising, translation) is not there yet: choose classes or cells.")
     chosen = find_preset(preset)
     spec = spec or chosen.train
     if isinstance(base, str | Path):
@@ -186,19 +184,26 @@ def _make_card(
         margin_px=tiling.before,
         grid_px=tiling.grid,
         pixel_um=dict((dataset.images[0].full_size or dataset.images[0].stack).pixel_um),
-        provenance={
-            "images": first_words([image.name for image in dataset.images]),
-            "annotated_pixels": _annotated_pixels(dataset),
-            "base": base.card.provenance.get("name", "a model") if base else None,
-            "settings": spec.model_dump(mode="json"),
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "versions": {
-                "napari-annotrain": napari_annotrain.__version__,
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-            },
-        },
+        provenance=provenance_of(
+            [image.name for image in dataset.images], base, spec, annotated_pixels=_annotated_pixels(dataset)
+        ),
     )
+
+
+def provenance_of(names: Sequence[str], base: Model | None, spec: TrainSpec, **more: Any) -> dict[str, Any]:
+    """Where a model comes from, for its card."""
+    return {
+        "images": first_words(list(names)),
+        **more,
+        "base": base.card.provenance.get("name", "a model") if base else None,
+        "settings": spec.model_dump(mode="json"),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "napari-annotrain": napari_annotrain.__version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
 
 
 def _of_sizes(sizes: CellSizes) -> dict[str, Any]:

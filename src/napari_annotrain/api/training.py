@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from napari_annotrain.api.failures import left_out
+from napari_annotrain.api.image_plan import check_image_spec, make_image_plan
+from napari_annotrain.api.paired_sources import paired_images
 from napari_annotrain.api.plan import Plan, grown_card, make_plan
 from napari_annotrain.api.sources import Source, annotated_images
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.feed import Feed
+from napari_annotrain.data.paired import PairedImage
 from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Checkpoint, Done, Event, Grown, Note, OnEvent, Started, Validated
 from napari_annotrain.net.device import choose_device
 from napari_annotrain.net.hidden_gpu import why_no_gpu
 from napari_annotrain.net.model import Card, Model
-from napari_annotrain.specs import Target, TrainSpec, check_choice, find_preset
+from napari_annotrain.specs import ImageSpec, LearnFrom, Target, TrainSpec, check_choice, find_preset
 from napari_annotrain.store.models import check_model_path, save_model, shipped_models
 from napari_annotrain.store.states import load_state, save_state
 from napari_annotrain.training.state import TrainingState
@@ -33,7 +36,7 @@ def base_models() -> list[str]:
 
 def train(
     images: Source,
-    annotations: Source,
+    annotations: Source | None = None,
     target: str = "classes",
     dense: bool = False,
     base: Model | str | Path | None = None,
@@ -45,18 +48,21 @@ def train(
     axes: str | None = None,
     out: str | Path | None = None,
     resume: bool = False,
+    learn_from: str | None = None,
+    image: ImageSpec | None = None,
     on_event: OnEvent | None = None,
 ) -> Model:
-    """Train a model on annotated images.
+    """Train a model on annotated images, or on pairs of images.
 
     Parameters
     ----------
     images, annotations
         Arrays, paths of files or folders (stems match), or lists of them. Annotation values: 0 not annotated,
-        1 background, 2, 3, ... classes or cells.
+        1 background, 2, 3, ... classes or cells. With the target ``"image"`` they are the images to learn, of any
+        values, NaN where not known; or they are left out, see `learn_from`.
     target
         ``"classes"``: every pixel gets a class. ``"cells"``: every annotation value is one cell, where everything is
-        annotated each separate piece of it.
+        annotated each separate piece of it. ``"image"``: the model makes images (denoising, translation).
     dense
         The annotation is ground truth in the usual convention: 0 background, n class or cell n, nothing unknown.
     base
@@ -75,6 +81,12 @@ def train(
         Write the model here, and the training state beside it, while training and at its end.
     resume
         Go on from the training state beside `out`; seconds and steps count from the very first step.
+    learn_from
+        Of the target ``"image"``: ``"pair"``, a target image for each image; ``"corrupted"``, images alone, which are
+        restored from worse ones; ``"noise2void"``, noisy images alone (see `napari_annotrain.specs.ImageSpec`). None:
+        what `image` says.
+    image
+        Further settings of the target ``"image"``: losses, corruption, augmentation.
     on_event
         Called with every event (`napari_annotrain.events`).
 
@@ -92,7 +104,8 @@ def train(
     """
     check_choice("target", target, Target)
     choose_device(device)
-    spec = find_preset(preset).train.model_copy(update=_limits(seconds, steps, seed, device))
+    how = _learning(target, learn_from, image)
+    spec = find_preset(preset).train.model_copy(update={**_limits(seconds, steps, seed, device), "image": how})
     state = card = None
     if out is not None:
         out = Path(out)
@@ -100,16 +113,27 @@ def train(
         if resume and (found := load_state(out)):
             tensors, card, old = found
             _check_resumed(card, target, out)
+            if target == "image" and (learn_from or image) and how != old.image:
+                raise AnnotrainError(
+                    f"The training to resume beside {out} learns from '{old.image.learn_from}' with other settings: "
+                    "leave them out, or train without resume."
+                )
             state = TrainingState.from_tensors(tensors)
             spec = old.model_copy(update=_limits(seconds, steps, old.seed, device))
     elif resume:
         raise AnnotrainError("To resume training, say which model: give out.")
-    opened = annotated_images(images, annotations, axes, dense)
+    opened: Any
+    if target == "image":
+        opened = paired_images(images, annotations, axes, spec.image.learn_from)
+    elif annotations is None:
+        raise AnnotrainError(f"The target {target} is learnt from annotations: give the files or arrays of them, too.")
+    else:
+        opened = annotated_images(images, annotations, axes, dense)
     if on_event:
         hidden = why_no_gpu() if device == "auto" else ""
         for text in (*opened.notes, *([hidden] if hidden else [])):
             on_event(Note(text))
-    plan = make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad)
+    plan = _plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad)
     model = _follow(_with_cards(plan), spec, out, on_event)
     failed = [*opened.failed, *plan.dataset.failed]
     if failed:
@@ -119,7 +143,7 @@ def train(
 
 
 def iter_training(
-    images: Sequence[AnnotatedImage],
+    images: Sequence[AnnotatedImage] | Sequence[PairedImage],
     *,
     target: str = "classes",
     preset: str = "fast",
@@ -137,7 +161,7 @@ def iter_training(
     Parameters
     ----------
     images
-        What is annotated.
+        What is annotated; of the target ``"image"`` pairs of images.
     spec
         Settings; those of the preset if None.
     state, card
@@ -145,17 +169,40 @@ def iter_training(
     class_names
         By predicted value, for the card.
     feed
-        Brings what is painted while the training goes on, and says whether it goes on without a limit.
+        Brings what is painted while the training goes on, and says whether it goes on without a limit; of images it
+        only says so.
     """
-    yield from _with_cards(make_plan(images, target, preset, base, spec, state, card, class_names, feed=feed))
+    yield from _with_cards(_plan(images, target, preset, base, spec, state, card, class_names, feed=feed))
+
+
+def _plan(images: Any, target: str, *args: Any, **more: Any) -> Plan:
+    check_choice("target", target, Target)
+    return (make_image_plan if target == "image" else make_plan)(images, target, *args, **more)
+
+
+def _learning(target: str, learn_from: str | None, image: ImageSpec | None) -> ImageSpec:
+    """What a model of images learns from.
+
+    Raises
+    ------
+    AnnotrainError
+        The target is another one, or the settings contradict each other.
+    """
+    if target != "image" and (learn_from is not None or image is not None):
+        raise AnnotrainError(f"What to learn from can be chosen for the target image only, and not for {target}.")
+    found = image or ImageSpec()
+    if learn_from is not None:
+        check_choice("way to learn", learn_from, LearnFrom)
+        found = found.model_copy(update={"learn_from": learn_from})
+    return check_image_spec(found)
 
 
 def _with_cards(plan: Plan) -> Generator[Event]:
     """Events of `fit`, with the weights of each checkpoint made into a whole model."""
     scores: dict[str, Any] = {}
-    if plan.state is not None and plan.state.best is not None:
-        scores = {"validation_iou": round(plan.state.best_score, 4)}
     model, card = None, plan.card
+    if plan.state is not None and plan.state.best is not None:
+        scores = {_score_name(card): round(plan.state.best_score, 4)}
     start = plan.base.weights if plan.base else None
     run = fit(plan.dataset, plan.net, plan.spec, start=start, state=plan.state, anchor=plan.anchor, growth=plan.growth)
     with closing(run) as events:
@@ -165,7 +212,7 @@ def _with_cards(plan: Plan) -> Generator[Event]:
             elif isinstance(event, Grown):
                 card = grown_card(card, event.dataset)
             elif isinstance(event, Validated) and event.kept:
-                scores = {"validation_iou": round(event.score, 4), "validation_step": event.step}
+                scores = {_score_name(card): round(event.score, 4), "validation_step": event.step}
             elif isinstance(event, Checkpoint):
                 progress = {"steps": event.state.step, "seconds": round(event.state.seconds, 1)}
                 known = card.model_copy(update={"threshold": event.threshold})
@@ -173,6 +220,10 @@ def _with_cards(plan: Plan) -> Generator[Event]:
                 event = Checkpoint(event.step, model, event.state)
             yield event
     yield Done(model)
+
+
+def _score_name(card: Card) -> str:
+    return "validation_psnr_db" if card.target == "image" else "validation_iou"
 
 
 def _follow(events: Generator[Event], spec: TrainSpec, out: Path | None, on_event: OnEvent | None) -> Model:

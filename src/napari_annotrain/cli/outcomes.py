@@ -52,6 +52,8 @@ def _complain(sentence: str) -> int:
 def _one_sentence(error: CycloptsError) -> str:
     if isinstance(error.__cause__, ValidationError):
         first = error.__cause__.errors()[0]
+        if not first["loc"]:  # several settings that do not go together
+            return f"{first['msg'].removeprefix('Value error, ')}; see annotrain --help."
         option = "--" + str(first["loc"][-1]).replace("_", "-")
         return f"{option} cannot be {first['input']}: {first['msg'].lower()}; see annotrain --help."
     text = " ".join(str(error).split()).replace('"', "'")

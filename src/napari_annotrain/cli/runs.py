@@ -6,13 +6,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from napari_annotrain.cli.outcomes import telling_where
-from napari_annotrain.specs import CellsSpec
+from napari_annotrain.specs import CellsSpec, ImageSpec
 from napari_annotrain.terminal import Progress
 
 
 def train(
     images: str,
-    annotations: str,
+    annotations: str | None = None,
     *,
     out: Annotated[str, Parameter(name=["--out", "-o"])],
     target: str = "classes",
@@ -25,19 +25,21 @@ def train(
     device: str = "auto",
     axes: str | None = None,
     resume: bool = False,
+    image: Annotated[ImageSpec | None, Parameter(name="*", group="Target image")] = None,
 ) -> None:
-    """Train a model on annotated images.
+    """Train a model on annotated images, or on pairs of images.
 
     Parameters
     ----------
     images
         Image file or folder (TIFF, OME-TIFF, PNG, OME-Zarr).
     annotations
-        Annotation file or folder; 0 is not annotated, 1 background, 2, 3, ... classes or cells.
+        Annotation file or folder; 0 is not annotated, 1 background, 2, 3, ... classes or cells. For the target image
+        the images to learn; left out where it is learnt from images alone (--learn-from).
     out
         Model file to write (.safetensors); the training state goes beside it.
     target
-        classes, cells or image.
+        classes, cells, or image (denoising, translation).
     dense
         The annotation is complete ground truth: 0 is background, n is class or cell n.
     base
@@ -74,6 +76,7 @@ def train(
             axes=axes,
             out=out,
             resume=resume,
+            image=image,
             on_event=show,
         )
 
@@ -105,7 +108,7 @@ def predict(
     out
         Result: .tif, .png or .zarr; a folder for a folder.
     output
-        classes, cells or probabilities; what the model was trained for if not given.
+        classes, cells, probabilities or image; what the model was trained for if not given.
     tile
         Side of the tiles in px, whole, or auto (what the memory holds). The result is the same.
     memory

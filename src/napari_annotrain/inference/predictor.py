@@ -19,8 +19,9 @@ from napari_annotrain.tiles.grid import Box, Tile, read_mirrored
 
 #: What is made of the network's scores where they are computed, so that no more than that is copied from a GPU:
 #: the index of the likeliest class (of equal ones the first); or the probability of being inside a cell and the
-#: distances that part cells; or the probabilities of all classes, and the distances.
-Decoding = Literal["classes", "inside", "probabilities"]
+#: distances that part cells; or the probabilities of all classes, and the distances; or the scores as they are, which
+#: are an image.
+Decoding = Literal["classes", "inside", "probabilities", "image"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Scores:
         (Y, X) slices in the image.
     values
         (Y, X) uint8 class indices; or float32 (1 + D, Y, X) probability of the second class and D distances, or
-        (K + D, Y, X) probabilities with sum 1 over K, and distances; see `Decoding`.
+        (K + D, Y, X) probabilities with sum 1 over K, and distances, or (K, Y, X) images; see `Decoding`.
     invalid
         (Y, X) True where the image was not finite; None where all of it was.
     """
@@ -92,7 +93,7 @@ class Predictor:
         self.device = choose_device(spec.device)
         self.precision = choose_precision(spec.precision, self.device)
         self.geometry = geometry(model.card.net)
-        self._n_classes = len(model.card.classes)
+        self._n_classes, self._residual = len(model.card.classes), model.card.residual
         self._network = FusedUNet(model.network(self.device), self.precision)
 
     def read(self, stack: Stack, normalisation: Normalisation, t: int, z: int, tile: Tile) -> Patch:
@@ -104,10 +105,7 @@ class Predictor:
         values = read_mirrored(read, stack.shape[-2:], tile.read)
         invalid = None
         if values.dtype.kind == "f":
-            inside = tuple(
-                slice(w.start - r.start, w.stop - r.start) for w, r in zip(tile.write, tile.read, strict=True)
-            )
-            invalid = ~np.isfinite(values[:, *inside]).all(0)
+            invalid = ~np.isfinite(values[:, *_inside(tile)]).all(0)
             invalid = invalid if invalid.any() else None
         image = torch.from_numpy(normalisation.apply(values))[None]
         if self.device.type == "cuda":  # from pinned memory the copy goes on while the GPU computes
@@ -120,11 +118,22 @@ class Predictor:
             image = patch.image.to(self.device, non_blocking=True)
             scores = self._network(image, margin=self.geometry.crop)[0]
             y, x = (slice(s.start - self.geometry.crop, s.stop - self.geometry.crop) for s in patch.tile.crop)
-            values = _decode(scores[:, y, x], decoding, self._n_classes).cpu().contiguous().numpy()
+            values = _decode(scores[:, y, x], decoding, self._n_classes)
+            if self._residual:
+                values = values + image[0][:, *_inside(patch.tile)]
+            values = values.cpu().contiguous().numpy()
         return Scores(patch.t, patch.z, patch.tile.write, values, patch.invalid)
 
 
+def _inside(tile: Tile) -> Box:
+    """Where the core lies in what is read."""
+    y, x = (slice(w.start - r.start, w.stop - r.start) for w, r in zip(tile.write, tile.read, strict=True))
+    return y, x
+
+
 def _decode(scores: torch.Tensor, decoding: Decoding, n_classes: int) -> torch.Tensor:
+    if decoding == "image":
+        return scores.float()
     distances = scores[n_classes:].float().clamp(0, 1)
     scores = scores[:n_classes]
     if decoding == "classes" and len(scores) <= 256:

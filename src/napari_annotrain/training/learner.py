@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,8 @@ class Learner:
         Steps taken so far.
     parts
         A batch goes through the network in so many parts, whose gradients are added up.
+    other_loss
+        Of a network whose maps are no classes: from them and the known maps (`image_loss.ImageLoss`).
     """
 
     network: UNet
@@ -42,6 +45,7 @@ class Learner:
     anchor: Anchor | None = None
     step: int = 0
     parts: int = 1
+    other_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None
 
     @property
     def n_weights(self) -> int:
@@ -56,7 +60,8 @@ class Learner:
         images
             (B, C, Y, X) float32 on the device.
         maps
-            (B, 2 or 3, Y', X') float32 on the device: class index + 1 (0: not annotated), weight, distance map.
+            (B, 2 or more, Y', X') float32 on the device: class index + 1 (0: not annotated), weight, distance map or
+            target images.
 
         Raises
         ------
@@ -81,6 +86,14 @@ class Learner:
         self._move_average(min(spec.averaging, (1 + self.step) / (10 + self.step)))
         return loss
 
+    @torch.no_grad()
+    def start_at_zero(self) -> None:
+        """Let the network make nothing at first: of one whose maps are added to the image, the best beginning."""
+        for network in (self.network, self.average):
+            network.head.weight.zero_()
+            if network.head.bias is not None:
+                network.head.bias.zero_()
+
     def result(self) -> UNet:
         """The network to give to the user now: the moving average, between the latest steps and the anchor."""
         if self.anchor is None:
@@ -96,7 +109,7 @@ class Learner:
                 scores = self.network(some.contiguous(memory_format=torch.channels_last))
             # the gradients of the parts add up to that of the batch
             share = known[:, 1].sum() / total
-            loss = self._loss(scores, known) * share
+            loss = (self.other_loss or self._loss)(scores, known) * share
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             value += loss.detach()
         return value.item()  # waits for a GPU once a step

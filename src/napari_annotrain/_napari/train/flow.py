@@ -8,10 +8,20 @@ from napari_annotrain._qt.lane import Run
 from napari_annotrain._qt.layout import duration, time_left
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Done, Event, Failed, Grown, Note, Region, Started, Step, Validated
-from napari_annotrain.session import LAST_MODEL, NOTHING, Trained, precision_in_words, why_not_train
+from napari_annotrain.session import (
+    LAST_MODEL,
+    NOTHING,
+    Trained,
+    precision_in_words,
+    score_in_words,
+    why_not_train,
+)
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
+
+
+_AGAIN = " Correct what is wrong and train again, or predict the whole stack."
 
 
 class TrainFlow(TrainSettings):
@@ -26,6 +36,7 @@ class TrainFlow(TrainSettings):
     def _forget_run(self) -> None:
         self._model: Any = None  # the best so far
         self._score: float | None = None
+        self._measure = "IoU"
         self._step: Step | None = None
         self._where = self._grown = ""
         self._notes: list[str] = []
@@ -41,7 +52,7 @@ class TrainFlow(TrainSettings):
         reason = why_not_train(c.facts())
         if reason:
             raise AnnotrainError(reason)
-        images, feed = c.keep.begin()
+        images, feed = c.image_target.begin() if c.image_target.on else c.keep.begin()
         if not images:
             raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
         base = session.model.model if session.base == LAST_MODEL and session.model is not None else session.base
@@ -85,7 +96,9 @@ class TrainFlow(TrainSettings):
             case Started():
                 self._where = f"{event.device}, {precision_in_words(event.precision)}"
                 self._c.say(
-                    "Training goes on until you press Stop, and learns what you paint meanwhile."
+                    "Training."
+                    if self._c.image_target.on
+                    else "Training goes on until you press Stop, and learns what you paint meanwhile."
                     if self._c.keep.on
                     else "Training. You can go on painting; it counts from the next training on."
                 )
@@ -99,8 +112,9 @@ class TrainFlow(TrainSettings):
                 self._show_step(event)
             case Validated():
                 self._score = event.score if event.kept else self._score
+                self._measure = event.measure
                 if self._c.panel is not None:
-                    self._c.panel.train.loss_plot.add_score(event.seconds, event.score)
+                    self._c.panel.train.loss_plot.add_score(event.seconds, event.score, event.measure)
             case Checkpoint():
                 self._model = event.model
                 self._c.keep.look()
@@ -120,7 +134,7 @@ class TrainFlow(TrainSettings):
         words.append(self._grown)
         line = " · ".join(word for word in words if word)
         self._c.panel.train.set_run_line(line)
-        score = "" if self._score is None else f" · score {self._score:.2f}"
+        score = "" if self._score is None else f" · {score_in_words(self._score, self._measure)}"
         self._c.panel.set_summary("Train", f"training · {duration(event.seconds)}{score}")
 
     def count_from(self, name: str) -> None:
@@ -177,6 +191,7 @@ class TrainFlow(TrainSettings):
             return
         how = "Stopped" if stopped else "Training ended"
         amount = "" if step is None else f" after {duration(step.seconds)} ({step.step:,} steps)"
-        result = "" if score is None else f": score {score:.2f} on the pixels kept for validation"
-        last = f" {notes[-1]}" if notes else " Correct what is wrong and train again, or predict the whole stack."
+        result = "" if score is None else f": {score_in_words(score, self._measure)} on the pixels kept for validation"
+        again = " Predict the whole stack." if self._c.image_target.on else _AGAIN
+        last = f" {notes[-1]}" if notes else again
         self._c.say(f"{how}{amount}{result}.{last}")
