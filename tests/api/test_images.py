@@ -14,6 +14,7 @@ from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Note, TileDone
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.net.unet import UNet
+from napari_annotrain.session.methods import methods
 from napari_annotrain.specs import ImageSpec, NetSpec
 from tests.api.test_streaming import stop_after
 from tests.command_line import annotrain
@@ -233,3 +234,12 @@ def test_scores_of_images_are_those_of_their_definitions():
     assert at.evaluate(found, truth, kind="image")["mean"]["mse"] == 9
     with pytest.raises(AnnotrainError, match="compare images of equal size"):
         at.evaluate(found, truth[1:], kind="image")
+
+
+def test_the_paragraph_for_the_methods_says_what_was_learnt(stack):
+    model = at.train(stack[0], target="image", learn_from="noise2void", **FEW)
+    words = methods(model.card.model_dump(mode="json"), 1, "nothing", "1.0")
+    assert "trained to give images" in words
+    assert "noise2void; Krull" in words
+    assert "1 x mean squared error" in words
+    assert "elastic" not in words

@@ -102,6 +102,7 @@ class FakeEngine:
             "classes": ("classes", np.dtype(np.uint8), 1),
             "cells": ("cells", np.dtype(np.int32), 1),
             "probabilities": ("probabilities", np.dtype(np.float32), 2),
+            "image": ("image", np.dtype(np.float32), 0),
         }[kind]
 
     def iter_training(self, images, **settings):
@@ -150,6 +151,7 @@ class FakeEngine:
                 class_names=settings["class_names"],
                 normalise="as ever",
                 training_range=(),
+                target_range=(),
             )
         )
 

@@ -43,9 +43,9 @@ class LossPlot(QWidget):
         self._timer.setInterval(REDRAW_MS)
         self._timer.timeout.connect(self.redraw)
 
-    def clear(self) -> None:
-        """Forget all points."""
-        self._measure = "IoU"
+    def clear(self, least_top: float = 1.0) -> None:
+        """Forget all points; the axis of the loss begins at 0 and reaches at least so far."""
+        self._measure, self._least_top = "IoU", least_top
         self.loss: tuple[list[float], list[float]] = ([], [])  # seconds, smoothed loss
         self.score: tuple[list[float], list[float]] = ([], [])  # seconds, score
         if self._curves is not None:
@@ -79,7 +79,7 @@ class LossPlot(QWidget):
             self._create()
         assert self._curves is not None
         times, losses = self.loss
-        largest = max([1.0, *losses])  # a sum of several losses starts above 1
+        largest = max([self._least_top, *losses])  # a sum of several losses starts above 1
         self._curves[0].setData(times, [loss / largest for loss in losses])
         times, scores = self.score
         self._curves[1].setData(times, scores if self._measure == "IoU" else [s / MOST_DB for s in scores])
@@ -87,7 +87,8 @@ class LossPlot(QWidget):
 
     def _legend(self) -> str:
         """What the colours mean, with the latest values."""
-        loss = f" {self.loss[1][-1]:.2f}" if self.loss[1] else ""
+        digits = ".2f" if self._least_top >= 1 else ".2g"
+        loss = f" {self.loss[1][-1]:{digits}}" if self.loss[1] else ""
         words = f"<span style='color:{LOSS_COLOUR}'>■</span> loss{loss}"
         if self.score[1]:
             last = self.score[1][-1]

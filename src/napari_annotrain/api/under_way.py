@@ -36,7 +36,16 @@ LOOK_PX = 32
 #: So many planes are looked at, and windows altogether at least.
 LOOK_PLANES, LOOK_WINDOWS = 64, 36
 #: What of a model's card decides what it makes of an image.
-DECISIVE = {"classes", "normalise", "training_range", "target_range", "cell_diameter_px", "threshold", "min_size_px"}
+DECISIVE = {
+    "classes",
+    "normalise",
+    "training_range",
+    "target_range",
+    "residual",
+    "cell_diameter_px",
+    "threshold",
+    "min_size_px",
+}
 #: Where an OME-Zarr of ours says how it was made.
 ATTRIBUTE = "napari_annotrain"
 #: And up to where ids of cells are taken.

@@ -118,10 +118,10 @@ class Predictor:
             image = patch.image.to(self.device, non_blocking=True)
             scores = self._network(image, margin=self.geometry.crop)[0]
             y, x = (slice(s.start - self.geometry.crop, s.stop - self.geometry.crop) for s in patch.tile.crop)
-            values = _decode(scores[:, y, x], decoding, self._n_classes)
+            made = _decode(scores[:, y, x], decoding, self._n_classes)
             if self._residual:
-                values = values + image[0][:, *_inside(patch.tile)]
-            values = values.cpu().contiguous().numpy()
+                made = made + image[0][:, *_inside(patch.tile)]
+            values = made.cpu().contiguous().numpy()
         return Scores(patch.t, patch.z, patch.tile.write, values, patch.invalid)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
 
 
+#: Losses of images are squares of small numbers: the curve reaches to the top of its axis whatever its largest is.
+SMALL_LOSS = 1e-6
 _AGAIN = " Correct what is wrong and train again, or predict the whole stack."
 
 
@@ -80,7 +82,7 @@ class TrainFlow(TrainSettings):
         self._forget_run()
         self._previews.begin()
         if self._c.panel is not None:
-            self._c.panel.train.loss_plot.clear()
+            self._c.panel.train.loss_plot.clear(SMALL_LOSS if self._c.image_target.on else 1.0)
             self._c.panel.train.set_run_line("Preparing ...")
 
     def stop(self) -> None:

@@ -53,7 +53,10 @@ class ImageTarget:
         if not session.train.image.mse + session.train.image.mae:
             more |= {"mse": 1.0} if learn_from == "noise2void" else {}
         self._c.train.set_spec(session.train.model_copy(update={"image": session.train.image.model_copy(update=more)}))
-        if self.on:
+
+    def follow(self) -> None:
+        """Show what is learnt from now."""
+        if self.on and self._c.panel is not None:
             self._c.offer_annotations()
         self._c.refresh()
 
