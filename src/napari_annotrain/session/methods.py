@@ -78,7 +78,7 @@ def _learnt(spec: Mapping[str, Any]) -> str:
     losses = {"mse": "mean squared error", "mae": "mean absolute error", "ssim": "1 - SSIM"}
     parts = " + ".join(f"{image[key]:g} x {name}" for key, name in losses.items() if image.get(key))
     of = {
-        "corrupted": f"images alone, restored from noise (sigma deviation {image.get('corrupt_noise')} of the range)",
+        "corrupted": f"images alone, restored from noise (sigma {image.get('corrupt_noise')} of the range)",
         "noise2void": "noisy images alone, by hidden pixels (noise2void; Krull, Buchholz, Jug 2019)",
     }.get(str(image.get("learn_from")), "pairs of images")
     turned = "flipped and turned by quarters" if image.get("vary") == "turns" else "deformed elastically"
