@@ -20,6 +20,7 @@ endif
 # Benchmarks in the order they run; the first ones need the tools they compare with.
 with_peers := tiling augmentation
 alone := training sliding_window decoding joining batches forest startup latency live strokes rounds window large real_data
+alone += denoising
 
 # Quality on real images, in the order in which most is learnt soonest; hours, kept row by row in benchmarks/measured.
 qualities := quality pictures few_shot annotator membranes scratch

@@ -18,6 +18,7 @@ GROUPS = (
     specs.AugmentSpec,
     specs.WeightSpec,
     specs.NormaliseSpec,
+    specs.ImageSpec,
     specs.NetSpec,
     specs.PredictSpec,
     specs.CellsSpec,

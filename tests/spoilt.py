@@ -26,7 +26,7 @@ MODELS = {
     "card_cut_off": "cannot be read (all of it: Invalid JSON",
     "of_a_newer_version": "cannot be read (attention: Extra inputs",
     "of_3_dimensions": "sees 3 dimensions at once",
-    "of_images": "gives images, which is not there yet",
+    "of_images": "contradicts itself",
     "weights_missing": "do not fit its card",
     "too_many_channels": "do not fit its card",
     "contradicting_card": "contradicts itself",

@@ -80,14 +80,16 @@ class Validated(Event):
     Attributes
     ----------
     score
-        Mean intersection over union over the classes, 0 to 1.
+        Mean intersection over union over the classes, 0 to 1; of images their signal-to-noise ratio in dB.
     loss
-        Cross-entropy over the annotated validation pixels.
+        That of the training, without weights, over the known validation pixels.
     kept
         True when these weights are kept: no earlier ones are known to be better.
+    measure
+        What the score is: ``"IoU"``, or which ``"PSNR"``.
     tables
-        (N, K, K): of each validation block, the pixels of every true class (rows) that were given each class; None
-        where nobody says.
+        What it was counted from: (N, K, K), of each validation block the pixels of every true class (rows) that were
+        given each class, or of images their errors (see `training.kept`); None where nobody says.
     """
 
     step: int
@@ -95,7 +97,13 @@ class Validated(Event):
     loss: float
     seconds: float
     kept: bool
+    measure: str = "IoU"
     tables: Any = field(default=None, repr=False)
+
+    @property
+    def words(self) -> str:
+        """The score with its name and unit."""
+        return f"IoU {self.score:.3f}" if self.measure == "IoU" else f"{self.measure} {self.score:.1f} dB"
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,8 @@ class TileDone(Event):
     write
         Where it belongs: slices over (T, Z, Y, X).
     result
-        The values there, ready to be written: (T, Z, Y, X) for labels, (K, T, Z, Y, X) for probabilities.
+        The values there, ready to be written: (T, Z, Y, X) for labels, (K, T, Z, Y, X) for probabilities
+        and images of several channels.
     done, total
         Regions finished so far and in all.
     """

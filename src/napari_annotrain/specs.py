@@ -9,6 +9,7 @@ from napari_annotrain.errors import AnnotrainError
 
 Target = Literal["classes", "cells", "image"]
 Output = Literal["classes", "cells", "probabilities", "image", "uncertainty"]
+LearnFrom = Literal["pair", "corrupted", "noise2void"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Schedule = Literal["constant", "cosine", "one-cycle", "plateau"]
@@ -186,6 +187,49 @@ class LossSpec(Spec):
         return self
 
 
+class ImageSpec(Spec):
+    """What a model of the target image learns from: pairs of images, or images alone."""
+
+    learn_from: LearnFrom = _setting(
+        "pair",
+        "Learn from",
+        "pair: a target image for each image; corrupted: the image itself, to be restored from one that is made worse "
+        "(Vincent 2008); noise2void: noisy images alone, hidden pixels from their neighbours (Krull 2019).",
+        advanced=False,
+    )
+    mse: float = _setting(1.0, "Squared error", "Share of the mean squared error in the loss.", ge=0, le=100)
+    mae: float = _setting(0.0, "Absolute error", "Share of the mean absolute error in the loss.", ge=0, le=100)
+    ssim: float = _setting(
+        0.0, "Structure", "Share of 1 - SSIM (Wang 2004) in the loss; not with noise2void.", ge=0, le=100
+    )
+    vary: Literal["turns", "deform", "all"] = _setting(
+        "turns",
+        "Augmentation",
+        "turns: flips and quarter turns, which leave noise as it is; deform: as for labels, which smooths noise; all: "
+        "the image's intensity, too, and not the target's. noise2void takes turns only.",
+    )
+    target_range: Literal["auto", "own", "training"] = _setting(
+        "auto",
+        "Range of the target",
+        "own: results get the range of each image (denoising); training: that of the targets; auto: own where image "
+        "and target have nearly the same range.",
+    )
+    corrupt_noise: float = _setting(
+        0.1, "Added noise", "corrupted: standard deviation, in units of the intensity range.", ge=0, le=1
+    )
+    corrupt_masked: float = _setting(0.0, "Masked pixels", "corrupted: share of the pixels set to black.", ge=0, le=0.9)
+    hidden: float = _setting(0.02, "Hidden pixels", "noise2void: share hidden in each patch.", gt=0, le=0.25)
+    hidden_radius_px: int = _setting(
+        5, "Neighbours", "noise2void: a hidden pixel gets the value of one at most so far away.", "px", ge=1, le=15
+    )
+
+    @model_validator(mode="after")
+    def _some_loss(self) -> "ImageSpec":
+        if not self.mse + self.mae + self.ssim > 0:
+            raise ValueError("give mse, mae or ssim a share in the loss")
+        return self
+
+
 class TrainSpec(Spec):
     """The training loop."""
 
@@ -226,6 +270,7 @@ class TrainSpec(Spec):
     augment: AugmentSpec = AugmentSpec()
     weights: WeightSpec = WeightSpec()
     normalise: NormaliseSpec = NormaliseSpec()
+    image: ImageSpec = ImageSpec()
 
     @model_validator(mode="after")
     def _one_limit(self) -> "TrainSpec":

@@ -55,8 +55,8 @@ class Progress:
                 self._say(text)
             case Step(fraction=fraction, loss=loss, step=step):
                 self._bar.update(self._task, completed=fraction, description=f"step {step}, loss {loss:.3f}")
-            case Validated(score=score, step=step):
-                self._say(f"step {step}: validation IoU {score:.3f}")
+            case Validated(words=words, step=step):
+                self._say(f"step {step}: validation {words}")
             case BlockDone() | Computed() | TileDone():
                 self._advance(event)
             case _:

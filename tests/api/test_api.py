@@ -165,7 +165,6 @@ def test_resume_with_nothing_there_starts_from_the_beginning(tmp_path):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"target": "image"}, "not there yet"),
         ({"target": "things"}, "no target"),
         ({"preset": "huge"}, "fast, standard, paper"),
         ({"device": "tpu"}, "no device"),

@@ -119,6 +119,7 @@ class FakeEngine:
             "cells": ("cells", np.dtype(np.int32), 1),
             "probabilities": ("probabilities", np.dtype(np.float32), 2),
             "uncertainty": ("uncertainty", np.dtype(np.float32), 0),
+            "image": ("image", np.dtype(np.float32), 0),
         }[kind]
 
     def iter_training(self, images, **settings):
@@ -178,6 +179,7 @@ class FakeEngine:
                 normalise="as ever",
                 training_range=(),
                 net=settings.get("net") or NetSpec(),
+                target_range=(),
             )
         )
 

@@ -30,6 +30,7 @@ from napari_annotrain._napari.session.flow import SessionFlow
 from napari_annotrain._napari.train.augment import AugmentFlow
 from napari_annotrain._napari.train.corrections import CorrectionsFlow
 from napari_annotrain._napari.train.flow import TrainFlow
+from napari_annotrain._napari.train.image_target import ImageTarget
 from napari_annotrain._napari.train.keep import KeepFlow
 from napari_annotrain._napari.train.rate import RateFlow
 from napari_annotrain._napari.viewer.arrivals import Arrivals
@@ -77,6 +78,7 @@ class Controller:
         self.paint = PaintFlow(self)
         self.keep = KeepFlow(self)
         self.corrections = CorrectionsFlow(self)
+        self.image_target = ImageTarget(self)
         self.train = TrainFlow(self)
         self.models = ModelsFlow(self)
         self.predict = PredictFlow(self)
@@ -212,7 +214,7 @@ class Controller:
 
     def facts(self) -> Facts:
         """What there is to work with."""
-        return Facts(
+        facts = Facts(
             image=self.image.name if self.image is not None else "",
             annotation=self.annotation is not None,
             others=sum(ticked for _, ticked in self.roster.candidates()),
@@ -224,6 +226,7 @@ class Controller:
             planes=self.roster.n_planes(self.image) if self.image is not None else 1,
             problem=self.problem,
         )
+        return self.image_target.facts(facts)
 
     def painted(self) -> dict[int, int]:
         """Pixels by annotation value over the images that are trained on."""
@@ -286,7 +289,7 @@ class Controller:
         newest = images[-1] if images else None
         self.panel.image.image_combo.set_items([(la.name, la) for la in images], prefer=newest)
         self.arrivals.look(images)
-        self._offer_annotations()
+        self.offer_annotations()
         self.paint.colour()
         self.predict.veils.tidy_soon()
         self.panel.image.set_training([(la.name, la, ticked) for la, ticked in self.roster.candidates()])
@@ -300,20 +303,28 @@ class Controller:
         self.predict.show_nothing()
         if self.panel is not None:
             self.panel.annotate.annotation_combo.choose(None)
-            self._offer_annotations()
+            self.offer_annotations()
         self.suspects.look()
         self.refresh()
         self.predict.look()
 
-    def _offer_annotations(self) -> None:
+    def offer_annotations(self) -> None:
+        """Offer the layers that can be painted on, or the images that can be learnt."""
         assert self.panel is not None
+        if self.image_target.on:
+            self.image_target.offer()
+            return
         offered = [(la.name, la) for la in self.roster.annotations()]
         own = self.roster.annotation(self.image) if self.image is not None else None
         self.panel.annotate.annotation_combo.set_items(offered, prefer=own)
 
-    def choose_annotation(self, labels: Labels | None) -> None:
-        """Paint on another layer."""
+    def choose_annotation(self, labels: Labels | Image | None) -> None:
+        """Paint on another layer, or learn another image."""
         self.edit.end()
+        if isinstance(labels, Image):
+            self.annotation = None
+            self.image_target.choose(labels)
+            return
         self.annotation = labels
         if labels is not None and self.image is not None:
             self.roster.pair(self.image, labels)

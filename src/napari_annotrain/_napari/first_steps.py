@@ -25,7 +25,7 @@ class FirstStepsFlow:
             self.close()
         if self._c.panel is not None:
             self._c.panel.first_steps.set_done(done)
-            self._c.panel.first_steps.setVisible(self._wanted)
+            self._c.panel.first_steps.setVisible(self._wanted and facts.target != "image")
 
     def close(self) -> None:
         """Put it away for good."""

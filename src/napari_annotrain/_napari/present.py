@@ -61,6 +61,7 @@ def connect(controller: "Controller", panel: Panel) -> None:
         (image.axes_edited, controller.set_axes),
         (image.training_ticked, controller.tick),
         (annotate.target_changed, controller.paint.set_target),
+        (annotate.learn_from_changed, controller.image_target.set_learn_from),
         (annotate.annotation_changed, controller.choose_annotation),
         (annotate.new_annotation, controller.paint.new_annotation),
         (annotate.region_wanted, controller.paint.draw_region),
@@ -124,7 +125,8 @@ def show(controller: "Controller", panel: Panel, facts: Facts) -> None:
     panel.predict.set_stack(facts.planes > 1)
     controller.classes.recall(facts.painted or {})
     panel.annotate.set_rows(class_rows(controller, facts))
-    panel.annotate.add_class_button.setVisible(facts.target != "cells")
+    controller.image_target.show()
+    panel.annotate.add_class_button.setVisible(facts.target == "classes")
     panel.annotate.tools.set_cells(facts.target == "cells")
     if controller.annotation is not None:
         panel.annotate.select_value(controller.annotation.selected_label)
@@ -235,7 +237,8 @@ def _show_summaries(controller: "Controller", panel: Panel, facts: Facts) -> Non
         parts.append(f"{pixels(sum(painted.values()))} painted")
     if facts.regions:
         parts.append(f"{facts.regions} region{'s' if facts.regions != 1 else ''}")
-    panel.set_summary("Annotate", " · ".join(parts) or "nothing yet")
+    words = controller.image_target.summary() if facts.target == "image" else " · ".join(parts)
+    panel.set_summary("Annotate", words or "nothing yet")
     model = controller.session.model
     if controller.session.activity != "training":
         panel.set_summary("Train", model_in_words(model) if model is not None else "no model yet")
@@ -245,4 +248,4 @@ def _show_summaries(controller: "Controller", panel: Panel, facts: Facts) -> Non
 
 def model_in_words(model: Any) -> str:
     """A model's name and score."""
-    return model.name if model.score is None else f"{model.name} · score {model.score:.2f}"
+    return " · ".join(word for word in (model.name, model.score_words) if word)

@@ -109,6 +109,15 @@ class Roster:
         """Let an annotation layer belong to an image."""
         self._remember("annotation", image, annotation)
 
+    def pair_target(self, image: Image, target: Image) -> None:
+        """Let an image be learnt to become another one."""
+        self._remember("target", image, target)
+
+    def target(self, image: Image) -> Image | None:
+        """The image that this one should become, where one was chosen."""
+        layer: Image | None = self._remembered("target", image)
+        return layer
+
     def candidates(self) -> list[tuple[Image, bool]]:
         """Images that have an annotation, and whether they are trained on."""
         return [(image, image not in self._left_out) for image in self.images() if self.annotation(image) is not None]
@@ -202,7 +211,7 @@ class Roster:
         layer = self.result(image)
         if not (layer is not None and fits(layer, self.known(layer), kind, dtype, channels, shape, on_disk)):
             layer = self._new_result(image, layer, kind, dtype, channels, bool(on_disk))
-        if kind not in layers.IMAGES and layer.metadata.get("annotrain") != kind:
+        if isinstance(layer, Labels) and layer.metadata.get("annotrain") != kind:
             set_colours(layer, kind == "cells", annotation=False, own=self.own_colours)
             layer.metadata = {**layer.metadata, "annotrain": kind}
         return layer, self.known(layer).growing or as_tzyx(layer.data, own)
@@ -264,11 +273,13 @@ class Roster:
 
     def _new_result(self, image: Image, old: Any, kind: str, dtype: Any, channels: int, on_disk: bool) -> Any:
         viewer, axes = self.viewer, self.axes(image)
-        index, lead = viewer.layers.index(image) + 1, (channels,) * (kind == "probabilities")
+        index, lead = viewer.layers.index(image) + 1, (channels,) * bool(channels)
         n_t, _, *zyx = self.stack(image).shape
         growing = Growing((*lead, n_t, *zyx), dtype) if on_disk else None
         if growing is None:
             blank: Any = empty((*lead, *layers.label_shape(image, axes)), dtype)
+            if kind == "image":
+                blank[...] = np.nan  # which is not drawn
         else:
             blank = LayerArray(growing, layers.label_axes(image, axes))
         if old is not None:

@@ -14,6 +14,8 @@ from napari_annotrain._qt.tools import ACCEPT, ERASE, Tools
 
 ROW_HEIGHT = 24
 MOST_ROWS = 6
+#: Ways to learn an image, in words.
+LEARN_FROM = [("pair", "a target image"), ("noise2void", "noisy images alone"), ("corrupted", "clean images alone")]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class AnnotateStep(QWidget):
     """What is painted, on which layer, and how much of it there is."""
 
     target_changed = Signal(object)
+    learn_from_changed = Signal(object)
     annotation_changed = Signal(object)
     new_annotation = Signal()
     region_wanted = Signal()
@@ -44,11 +47,19 @@ class AnnotateStep(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.target_combo = ChoiceCombo("target_combo", [("classes", "classes"), ("cells", "cells")])
+        self.target_combo = ChoiceCombo("target_combo", [(one, one) for one in ("classes", "cells", "image")])
         self.target_combo.setMinimumContentsLength(2)  # leaves room for the button beside it
         self.target_combo.setToolTip(
             "classes: every cell of a kind in the same colour.\n"
-            "cells: every cell in a colour of its own; the model learns to keep touching cells apart."
+            "cells: every cell in a colour of its own; the model learns to keep touching cells apart.\n"
+            "image: nothing is painted; the model learns to make another image (less noise, another stain)."
+        )
+        self.learn_from_combo = ChoiceCombo("learn_from_combo", LEARN_FROM)
+        self.learn_from_combo.setToolTip(
+            "a target image: for each image another one of the same size, such as one with less noise.\n"
+            "noisy images alone: pixels are hidden and learnt from their neighbours (noise2void); the noise must be\n"
+            "independent from pixel to pixel.\n"
+            "clean images alone: noise is added, and learnt to be removed."
         )
         self.annotation_combo = ItemCombo("annotation_combo", empty="(none yet)")
         self.annotation_combo.setToolTip("The labels layer you paint on.")
@@ -116,9 +127,11 @@ class AnnotateStep(QWidget):
         table.setColumnWidth(0, 28)
 
     def _build(self) -> None:
-        form = form_layout()
-        form.addRow(words("I paint"), row_of((self.target_combo, 1), (self.new_annotation_button, 0)))
-        form.addRow(words("On"), self.annotation_combo)
+        self._form = form = form_layout()
+        self._what, self._where = words("I paint"), words("On")
+        form.addRow(self._what, row_of((self.target_combo, 1), (self.new_annotation_button, 0)))
+        form.addRow(words("From"), self.learn_from_combo)
+        form.addRow(self._where, self.annotation_combo)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(4, 2, 4, 8)
         whole.setSpacing(5)
@@ -126,15 +139,21 @@ class AnnotateStep(QWidget):
         whole.addWidget(self.meaning)
         whole.addWidget(self.class_table)
         erase, accept = self.tools.buttons[ERASE], self.tools.buttons[ACCEPT]
-        whole.addWidget(row_of((self.add_class_button, 1), (erase, 1), (self.complete_region_button, 1)))
-        whole.addWidget(self.tools)
-        whole.addWidget(row_of((self.accept_view_button, 1), (accept, 1)))
-        whole.addWidget(row_of((self.where_next_button, 1), (self.suspects_button, 1)))
+        rows = (
+            row_of((self.add_class_button, 1), (erase, 1), (self.complete_region_button, 1)),
+            self.tools,
+            row_of((self.accept_view_button, 1), (accept, 1)),
+            row_of((self.where_next_button, 1), (self.suspects_button, 1)),
+        )
+        for row in rows:
+            whole.addWidget(row)
+        self._of_labels = (self.new_annotation_button, self.class_table, *rows)
         whole.addWidget(self.suspects)
         whole.addWidget(self.tip_label)
 
     def _connect(self) -> None:
         self.target_combo.choice_changed.connect(self.target_changed)
+        self.learn_from_combo.choice_changed.connect(self.learn_from_changed)
         self.annotation_combo.item_changed.connect(self.annotation_changed)
         self.new_annotation_button.clicked.connect(lambda: self.new_annotation.emit())
         self.complete_region_button.clicked.connect(lambda: self.region_wanted.emit())
@@ -144,6 +163,19 @@ class AnnotateStep(QWidget):
         self.suspects_button.clicked.connect(lambda: self.suspects_wanted.emit())
         self.class_table.cellClicked.connect(lambda row, _: self.class_chosen.emit(self._rows[row].value))
         self.class_table.itemChanged.connect(self._renamed)
+
+    def set_target(self, target: str, learn_from: str) -> None:
+        """Show what applies to painted labels, or to an image that is learnt; nothing is told."""
+        image = target == "image"
+        for widget in self._of_labels:
+            widget.setVisible(not image)
+        self._what.setText("I learn" if image else "I paint")
+        self._where.setText("Target" if image else "On")
+        self._form.setRowVisible(self.learn_from_combo, image)
+        self._form.setRowVisible(self.annotation_combo, not image or learn_from == "pair")
+        self.annotation_combo.setPlaceholderText("(choose an image)" if image else "(none yet)")
+        with QSignalBlocker(self.learn_from_combo):
+            self.learn_from_combo.choose(learn_from)
 
     def show_tool(self, tool: str) -> None:
         """Show which tool is in the hand; none for an empty word."""

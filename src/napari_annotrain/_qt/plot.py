@@ -15,6 +15,10 @@ SMOOTHING = 0.9
 MOST_POINTS = 4000
 
 
+#: PSNR at the upper end of the axis.
+MOST_DB = 50.0
+
+
 class LossPlot(QWidget):
     """The learning curve: smoothed loss and validation score against training time.
 
@@ -39,8 +43,9 @@ class LossPlot(QWidget):
         self._timer.setInterval(REDRAW_MS)
         self._timer.timeout.connect(self.redraw)
 
-    def clear(self) -> None:
-        """Forget all points."""
+    def clear(self, least_top: float = 1.0) -> None:
+        """Forget all points; the axis of the loss begins at 0 and reaches at least so far."""
+        self._measure, self._least_top = "IoU", least_top
         self.loss: tuple[list[float], list[float]] = ([], [])  # seconds, smoothed loss
         self.score: tuple[list[float], list[float]] = ([], [])  # seconds, score
         if self._curves is not None:
@@ -54,8 +59,9 @@ class LossPlot(QWidget):
         _thin_out(times, values)
         self._schedule()
 
-    def add_score(self, seconds: float, score: float) -> None:
-        """Add one validation."""
+    def add_score(self, seconds: float, score: float, measure: str = "IoU") -> None:
+        """Add one validation: 0 to 1, or of images in dB, which are drawn up to `MOST_DB`."""
+        self._measure = measure
         self.score[0].append(seconds)
         self.score[1].append(score)
         _thin_out(*self.score)
@@ -73,17 +79,21 @@ class LossPlot(QWidget):
             self._create()
         assert self._curves is not None
         times, losses = self.loss
-        largest = max([1.0, *losses])  # a sum of several losses starts above 1
+        largest = max([self._least_top, *losses])  # a sum of several losses starts above 1
         self._curves[0].setData(times, [loss / largest for loss in losses])
-        self._curves[1].setData(*self.score)
+        times, scores = self.score
+        self._curves[1].setData(times, scores if self._measure == "IoU" else [s / MOST_DB for s in scores])
         self._words.setText(self._legend())
 
     def _legend(self) -> str:
         """What the colours mean, with the latest values."""
-        loss = f" {self.loss[1][-1]:.2f}" if self.loss[1] else ""
+        digits = ".2f" if self._least_top >= 1 else ".2g"
+        loss = f" {self.loss[1][-1]:{digits}}" if self.loss[1] else ""
         words = f"<span style='color:{LOSS_COLOUR}'>■</span> loss{loss}"
         if self.score[1]:
-            words += f" &nbsp; <span style='color:{SCORE_COLOUR}'>■</span> validation score {self.score[1][-1]:.2f}"
+            last = self.score[1][-1]
+            score = f"score {last:.2f}" if self._measure == "IoU" else f"PSNR {last:.1f} dB (1: {MOST_DB:.0f} dB)"
+            words += f" &nbsp; <span style='color:{SCORE_COLOUR}'>■</span> validation {score}"
         return words
 
     def _schedule(self) -> None:

@@ -48,6 +48,7 @@ class TrainStep(QWidget):
             "Training goes on until you press Stop. What you paint or erase meanwhile is learnt within seconds,\n"
             "is shown to the network more often for a while, and the labels in view follow."
         )
+        self.keep_check.setProperty("tip", self.keep_check.toolTip())
         self.loss_plot = LossPlot()
         self.corrections_plot = CorrectionsPlot()
         self.corrections_plot.setToolTip(

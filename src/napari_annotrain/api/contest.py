@@ -20,6 +20,7 @@ from napari_annotrain.api.sources import Source, annotated_images
 from napari_annotrain.api.training import SECONDS_BETWEEN_SAVES, limits, run_plan
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.dataset import AnnotatedDataset
+from napari_annotrain.data.paired import PairedDataset
 from napari_annotrain.data.places import beside, check_place, check_way
 from napari_annotrain.errors import AnnotrainError, PartlyDone, is_out_of_memory
 from napari_annotrain.events import Done, Entered, Event, Failed, Note, OnEvent, Step, Told
@@ -201,8 +202,9 @@ def _enter(k: int, candidate: Candidate, plan: Plan) -> Entered:
     return Entered(k, candidate.name, n_weights, round(tiling.reach / plan.card.scale), memory, _judges(plan.dataset))
 
 
-def _judges(dataset: AnnotatedDataset) -> str:
+def _judges(dataset: AnnotatedDataset | PairedDataset) -> str:
     """Stands for the validation pixels and what is annotated there; empty where there are none."""
+    assert isinstance(dataset, AnnotatedDataset)
     areas = [area for area in dataset.areas if area.held_out.any()]
     hashed = blake2b(digest_size=8)
     for area in areas:

@@ -9,6 +9,7 @@ from napari_annotrain.api.failures import Failures, left_out
 from napari_annotrain.api.sources import Source, is_path, one_stack
 from napari_annotrain.data.ctc import slice_index
 from napari_annotrain.data.pairs import pair_files, stem
+from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Note, OnEvent
 
@@ -16,15 +17,15 @@ from napari_annotrain.events import Note, OnEvent
 def evaluate(
     prediction: Source, truth: Source, kind: str = "cells", min_size: int = 0, on_event: OnEvent | None = None
 ) -> dict[str, Any]:
-    """Compare predicted labels with ground truth (0 = background).
+    """Compare predicted labels (0 = background) or images with ground truth.
 
     Parameters
     ----------
     prediction, truth
-        Label arrays of equal shape, paths of files, or folders whose stems match. Results and truth of the Cell
-        Tracking Challenge match by their frame numbers (see `data.ctc`).
+        Label or image arrays of equal shape, paths of files, or folders whose stems match. Results and truth of the
+        Cell Tracking Challenge match by their frame numbers (see `data.ctc`).
     kind
-        ``"cells"``: objects. ``"classes"``: pixels.
+        ``"cells"``: objects. ``"classes"``: pixels. ``"image"``: PSNR (dB), SSIM, MAE and MSE.
     min_size
         Objects of fewer pixels are ignored on both sides (cells only).
     on_event
@@ -41,8 +42,8 @@ def evaluate(
     PartlyDone
         In folders, the same for some of the files; `result` holds the scores of the others.
     """
-    if kind not in ("cells", "classes"):
-        raise AnnotrainError(f"'{kind}' cannot be compared: choose cells or classes.")
+    if kind not in ("cells", "classes", "image"):
+        raise AnnotrainError(f"'{kind}' cannot be compared: choose cells, classes or image.")
     if min_size < 0:
         raise AnnotrainError("The least size of objects is negative: give 0 or more pixels.")
     if not (is_path(prediction) and is_path(truth)):
@@ -85,6 +86,8 @@ def _name(prediction: Path, truth: Path) -> str:
 
 
 def _compare(name: str, prediction: Source, truth: Source, kind: str, min_size: int) -> Any:
+    if kind == "image":
+        return _compare_images(name, prediction, truth)
     found, true = (_labels(source) for source in (prediction, truth))
     z = slice_index(truth) if is_path(truth) else None
     if z is not None and len(found.shape) == len(true.shape) + 1:
@@ -101,6 +104,21 @@ def _compare(name: str, prediction: Source, truth: Source, kind: str, min_size: 
         )
     a, b = (np.asarray(array[...]) for array in (found, true))
     return metrics.count_cells(a, b, min_size) if kind == "cells" else metrics.count_classes(a, b)
+
+
+def _compare_images(name: str, prediction: Source, truth: Source) -> metrics.ImageCounts:
+    found, true = (one_stack(source, None, name) for source in (prediction, truth))
+    if tuple(found.array.shape) == tuple(true.array.shape):
+        found = Stack(found.array, true.axes, found.name)
+    if found.shape != true.shape:
+        raise AnnotrainError(
+            f"The prediction of {name} is {' x '.join(map(str, found.array.shape))} but its truth is "
+            f"{' x '.join(map(str, true.array.shape))}: compare images of equal size."
+        )
+    whole = tuple(slice(0, n) for n in true.shape[2:])
+    pairs = ((found.read(t, whole), true.read(t, whole)) for t in range(true.shape[0]))  # type: ignore[arg-type]
+    a, b = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
+    return metrics.count_images(a, b)
 
 
 def _labels(source: Source) -> Any:

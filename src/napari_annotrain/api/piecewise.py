@@ -46,7 +46,7 @@ def iter_prediction(
     """
     if normalisation is None:
         normalisation = measure_normalisation(model, stack)
-    settings = spec or PredictSpec()
+    settings = segmenting.exact_for(model.card, spec or PredictSpec())
     run = segmenting.segment(model, stack, normalisation, settings, region, kept, finished, focus=focus, write=write)
     with closing(run) as events:
         yield from events

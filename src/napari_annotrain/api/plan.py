@@ -16,6 +16,7 @@ from napari_annotrain.data.cells import CellSizes
 from napari_annotrain.data.dataset import AnnotatedDataset, build_dataset
 from napari_annotrain.data.feed import Feed
 from napari_annotrain.data.growth import Growth
+from napari_annotrain.data.paired import PairedDataset
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.inference.rescale import factor_to
 from napari_annotrain.net.model import Card, Model, digest
@@ -31,7 +32,7 @@ from napari_annotrain.training.state import TrainingState
 class Plan:
     """All that a training run needs."""
 
-    dataset: AnnotatedDataset
+    dataset: AnnotatedDataset | PairedDataset
     net: NetSpec
     spec: TrainSpec
     base: Model | None
@@ -66,8 +67,10 @@ def make_plan(
         What of the preset's network is chosen otherwise; a model to start from keeps its own.
     """
     check_choice("target", target, Target)
-    if target == "image":
-        raise AnnotrainError("The target image (denoising, translation) is not there yet: choose classes or cells.")
+    if target == "image":  # `image_plan` makes its plan
+        raise AnnotrainError(
+            "This is done for classes and cells, not for the target image: choose one of them."
+        )
     chosen = preset if isinstance(preset, Preset) else find_preset(preset)
     spec = spec or chosen.train
     if isinstance(base, str | Path):
@@ -75,11 +78,7 @@ def make_plan(
     if base is not None:
         spec = spec.model_copy(update={"normalise": base.card.normalise})
     origin = card or (base.card if base else None)
-    if origin is None and spec.freeze != "none":
-        raise AnnotrainError(
-            "Nothing of a network that starts from nothing can be kept as it is: choose a model to start from, or keep "
-            "nothing."
-        )
+    check_freeze(spec, origin)
     net = choose_network(origin, chosen.net, net_choices, "to resume" if card else "to start from")
     goal, window_px = cast("Target", target), _window_px(net, spec)
     dataset, scale = _build(images, goal, spec, origin, skip_bad, window_px, resumed=card is not None)
@@ -99,6 +98,15 @@ def make_plan(
     )
     growth = Growth(feed, goal, spec, scale, window_px) if feed is not None else None
     return Plan(dataset, net, spec, base, anchor, state, made, growth)
+
+
+def check_freeze(spec: TrainSpec, origin: Card | None) -> None:
+    """Refuse to keep parts of a network that starts from nothing as they are."""
+    if origin is None and spec.freeze != "none":
+        raise AnnotrainError(
+            "Nothing of a network that starts from nothing can be kept as it is: choose a model to start from, or keep "
+            "nothing."
+        )
 
 
 def choose_network(
@@ -215,19 +223,26 @@ def _make_card(
         margin_px=tiling.before,
         grid_px=tiling.grid,
         pixel_um=dict((dataset.images[0].full_size or dataset.images[0].stack).pixel_um),
-        provenance={
-            "images": first_words([image.name for image in dataset.images]),
-            "annotated_pixels": _annotated_pixels(dataset),
-            "base": base.card.provenance.get("name", "a model") if base else None,
-            "settings": spec.model_dump(mode="json"),
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "versions": {
-                "napari-annotrain": napari_annotrain.__version__,
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-            },
-        },
+        provenance=provenance_of(
+            [image.name for image in dataset.images], base, spec, annotated_pixels=_annotated_pixels(dataset)
+        ),
     )
+
+
+def provenance_of(names: Sequence[str], base: Model | None, spec: TrainSpec, **more: Any) -> dict[str, Any]:
+    """Where a model comes from, for its card."""
+    return {
+        "images": first_words(list(names)),
+        **more,
+        "base": base.card.provenance.get("name", "a model") if base else None,
+        "settings": spec.model_dump(mode="json"),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "napari-annotrain": napari_annotrain.__version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
 
 
 def _of_sizes(sizes: CellSizes) -> dict[str, Any]:

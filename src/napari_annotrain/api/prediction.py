@@ -68,7 +68,8 @@ def predict(
     image
         An array, or the path of a file or a folder.
     output
-        ``"classes"``, ``"cells"``, ``"probabilities"`` or ``"uncertainty"``; None for what the model was trained for.
+        ``"classes"``, ``"cells"``, ``"probabilities"``, ``"uncertainty"`` or ``"image"``; None for what the model was
+        trained for.
     tile
         Side of the written core in px, ``"whole"``, or ``"auto"``: what `memory` holds. The result is the same.
     memory
@@ -104,10 +105,11 @@ def predict(
 
     Returns
     -------
-    Labels in the order of the image's axes, without the channel; probabilities with the channel first. For a folder,
-    the paths that were written. What is written to ``.zarr`` is streamed there, classes and probabilities tile by
-    tile, cells plane by plane, as is all of an image that is rescaled for the network. It comes back as a zarr array,
-    time and channel first, unless `image` is a numpy array: numpy in, numpy out.
+    Labels in the order of the image's axes, without the channel; probabilities with the channel first; an image as
+    float32 in the units of the targets, with the channel first where it has several. For a folder, the paths that were
+    written. What is written to ``.zarr`` is streamed there, classes, probabilities and images tile by tile, cells plane
+    by plane, as is all of an image that is rescaled for the network. It comes back as a zarr array, time and channel
+    first, unless `image` is a numpy array: numpy in, numpy out.
 
     Raises
     ------

@@ -6,17 +6,20 @@ from typing import Any
 
 from napari_annotrain.api.chosen import choose_settings
 from napari_annotrain.api.failures import left_out
+from napari_annotrain.api.image_plan import check_image_spec, make_image_plan
+from napari_annotrain.api.paired_sources import paired_images
 from napari_annotrain.api.plan import Plan, grown_card, make_plan
 from napari_annotrain.api.sources import Source, annotated_images
 from napari_annotrain.api.tuning import with_found_rate
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.feed import Feed
+from napari_annotrain.data.paired import PairedImage
 from napari_annotrain.errors import AnnotrainError, PartlyDone
 from napari_annotrain.events import Checkpoint, Done, Event, Grown, Note, OnEvent, Started, Validated
 from napari_annotrain.net.device import choose_device
 from napari_annotrain.net.hidden_gpu import why_no_gpu
 from napari_annotrain.net.model import Card, Model
-from napari_annotrain.specs import NetChoices, Target, TrainSpec, check_choice, find_preset
+from napari_annotrain.specs import ImageSpec, LearnFrom, NetChoices, Target, TrainSpec, check_choice, find_preset
 from napari_annotrain.store.models import check_model_path, save_model, shipped_models
 from napari_annotrain.store.states import load_state, save_state
 from napari_annotrain.training.state import TrainingState
@@ -35,7 +38,7 @@ def base_models() -> list[str]:
 
 def train(
     images: Source,
-    annotations: Source,
+    annotations: Source | None = None,
     target: str = "classes",
     dense: bool = False,
     base: Model | str | Path | None = None,
@@ -48,19 +51,22 @@ def train(
     out: str | Path | None = None,
     resume: bool = False,
     settings: Mapping[str, Any] | None = None,
+    learn_from: str | None = None,
+    image: ImageSpec | None = None,
     on_event: OnEvent | None = None,
     net: NetChoices | Mapping[str, Any] | None = None,
 ) -> Model:
-    """Train a model on annotated images.
+    """Train a model on annotated images, or on pairs of images.
 
     Parameters
     ----------
     images, annotations
         Arrays, paths of files or folders (stems match), or lists of them. Annotation values: 0 not annotated,
-        1 background, 2, 3, ... classes or cells.
+        1 background, 2, 3, ... classes or cells. With the target ``"image"`` they are the images to learn, of any
+        values, NaN where not known; or they are left out, see `learn_from`.
     target
         ``"classes"``: every pixel gets a class. ``"cells"``: every annotation value is one cell, where everything is
-        annotated each separate piece of it.
+        annotated each separate piece of it. ``"image"``: the model makes images (denoising, translation).
     dense
         The annotation is ground truth in the usual convention: 0 background, n class or cell n, nothing unknown.
     base
@@ -83,6 +89,12 @@ def train(
         What of the preset's training settings is set otherwise, by its name in `napari_annotrain.specs.TrainSpec`:
         ``{"schedule": "cosine", "freeze": "encoder", "loss": {"dice": 1}}``. The learning rate may be ``"auto"``: it
         is found first (`find_learning_rate`).
+    learn_from
+        Of the target ``"image"``: ``"pair"``, a target image for each image; ``"corrupted"``, images alone, which are
+        restored from worse ones; ``"noise2void"``, noisy images alone (see `napari_annotrain.specs.ImageSpec`). None:
+        what `image` says.
+    image
+        Further settings of the target ``"image"``: losses, corruption, augmentation.
     on_event
         Called with every event (`napari_annotrain.events`).
     net
@@ -106,25 +118,22 @@ def train(
     chosen = find_preset(preset)
     if base is None or base == "none":
         chosen.net.choose(net)  # refused before anything is read
-    spec = chosen.train.model_copy(update=limits(seconds, steps, seed, device))
+    how = _learning(target, learn_from, image)
+    spec = chosen.train.model_copy(update={**limits(seconds, steps, seed, device), "image": how})
     state = card = None
+    out = Path(out) if out is not None else None
     if out is not None:
-        out = Path(out)
         check_model_path(out)
-        if resume and (found := load_state(out)):
-            tensors, card, old = found
-            _check_resumed(card, target, out)
-            state = TrainingState.from_tensors(tensors)
-            spec = old.model_copy(update=limits(seconds, steps, old.seed, device))
-    elif resume:
-        raise AnnotrainError("To resume training, say which model: give out.")
+    if resume and (found := _left_off(out, target, how if learn_from or image else None)):
+        state, card, old = found
+        spec = old.model_copy(update=limits(seconds, steps, old.seed, device))
     spec, find_rate = choose_settings(spec, settings)
-    opened = annotated_images(images, annotations, axes, dense)
+    opened = _open(images, annotations, target, axes, dense, spec)
     if on_event:
         hidden = why_no_gpu() if device == "auto" else ""
         for text in (*opened.notes, *([hidden] if hidden else [])):
             on_event(Note(text))
-    plan = make_plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad, net_choices=net)
+    plan = _plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad, net_choices=net)
     if find_rate and state is None:  # a resumed training goes on with the one it has found
         plan = with_found_rate(plan, on_event)
     model = _follow(run_plan(plan), plan.spec, out, on_event)
@@ -136,7 +145,7 @@ def train(
 
 
 def iter_training(
-    images: Sequence[AnnotatedImage],
+    images: Sequence[AnnotatedImage] | Sequence[PairedImage],
     *,
     target: str = "classes",
     preset: str = "fast",
@@ -155,7 +164,7 @@ def iter_training(
     Parameters
     ----------
     images
-        What is annotated.
+        What is annotated; of the target ``"image"`` pairs of images.
     spec
         Settings; those of the preset if None.
     state, card
@@ -163,20 +172,71 @@ def iter_training(
     class_names
         By predicted value, for the card.
     feed
-        Brings what is painted while the training goes on, and says whether it goes on without a limit.
+        Brings what is painted while the training goes on, and says whether it goes on without a limit; of images it
+        only says so.
     net
         What of the preset's network is chosen otherwise.
     """
-    plan = make_plan(images, target, preset, base, spec, state, card, class_names, feed=feed, net_choices=net)
+    plan = _plan(images, target, preset, base, spec, state, card, class_names, feed=feed, net_choices=net)
     yield from run_plan(plan)
+
+
+def _left_off(out: Path | None, target: str, image: ImageSpec | None) -> tuple[TrainingState, Card, TrainSpec] | None:
+    """Where the training beside a model stopped, and its settings; None where there was none."""
+    if out is None:
+        raise AnnotrainError("To resume training, say which model: give out.")
+    found = load_state(out)
+    if not found:
+        return None
+    tensors, card, spec = found
+    _check_resumed(card, target, out)
+    if target == "image" and image is not None and image != spec.image:
+        raise AnnotrainError(
+            f"The training to resume beside {out} learns from '{spec.image.learn_from}' with other settings: "
+            "leave them out, or train without resume."
+        )
+    return TrainingState.from_tensors(tensors), card, spec
+
+
+def _open(
+    images: Source, annotations: Source | None, target: str, axes: str | None, dense: bool, spec: TrainSpec
+) -> Any:
+    """The images, with what is to be learnt of them."""
+    if target == "image":
+        return paired_images(images, annotations, axes, spec.image.learn_from)
+    if annotations is None:
+        raise AnnotrainError(f"The target {target} is learnt from annotations: give the files or arrays of them, too.")
+    return annotated_images(images, annotations, axes, dense)
+
+
+def _plan(images: Any, target: str, *args: Any, **more: Any) -> Plan:
+    check_choice("target", target, Target)
+    return (make_image_plan if target == "image" else make_plan)(images, target, *args, **more)
+
+
+def _learning(target: str, learn_from: str | None, image: ImageSpec | None) -> ImageSpec:
+    """What a model of images learns from.
+
+    Raises
+    ------
+    AnnotrainError
+        The target is another one, or the settings contradict each other.
+    """
+    if target != "image" and (learn_from is not None or image is not None):
+        raise AnnotrainError(f"What to learn from can be chosen for the target image only, and not for {target}.")
+    found = image or ImageSpec()
+    if learn_from is not None:
+        check_choice("way to learn", learn_from, LearnFrom)
+        found = found.model_copy(update={"learn_from": learn_from})
+    return check_image_spec(found)
 
 
 def run_plan(plan: Plan) -> Generator[Event]:
     """Events of `fit` and a last `Done`, with the weights of each checkpoint made into a whole model."""
     scores: dict[str, Any] = {}
-    if plan.state is not None and plan.state.best is not None:
-        scores = {"validation_iou": round(plan.state.best_score, 4)}
     model, card = None, plan.card
+    if plan.state is not None and plan.state.best is not None:
+        scores = {_score_name(card): round(plan.state.best_score, 4)}
     start = plan.base.weights if plan.base else None
     run = fit(plan.dataset, plan.net, plan.spec, start=start, state=plan.state, anchor=plan.anchor, growth=plan.growth)
     with closing(run) as events:
@@ -186,7 +246,7 @@ def run_plan(plan: Plan) -> Generator[Event]:
             elif isinstance(event, Grown):
                 card = grown_card(card, event.dataset)
             elif isinstance(event, Validated) and event.kept:
-                scores = {"validation_iou": round(event.score, 4), "validation_step": event.step}
+                scores = {_score_name(card): round(event.score, 4), "validation_step": event.step}
             elif isinstance(event, Checkpoint):
                 progress = {"steps": event.state.step, "seconds": round(event.state.seconds, 1)}
                 known = card.model_copy(update={"threshold": event.threshold})
@@ -194,6 +254,10 @@ def run_plan(plan: Plan) -> Generator[Event]:
                 event = Checkpoint(event.step, model, event.state)
             yield event
     yield Done(model)
+
+
+def _score_name(card: Card) -> str:
+    return "validation_psnr_db" if card.target == "image" else "validation_iou"
 
 
 def _follow(events: Generator[Event], spec: TrainSpec, out: Path | None, on_event: OnEvent | None) -> Model:

@@ -11,6 +11,7 @@ from napari_annotrain.api.chosen import choose_settings
 from napari_annotrain.api.plan import Plan, make_plan
 from napari_annotrain.api.sources import Source, annotated_images
 from napari_annotrain.data.annotation import AnnotatedImage
+from napari_annotrain.data.dataset import AnnotatedDataset
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Done, Event, Note, OnEvent
 from napari_annotrain.net.device import choose_device
@@ -93,7 +94,7 @@ def measure_batches(
     plan = _plan(images, annotations, target, dense, None, preset, settings, device, axes, on_event)
     for patch, batch in product(patches, batches):
         choose_settings(plan.spec, {"patch": patch, "batch": batch})
-    found: BatchSizes = _last(iter_costs(plan.dataset, plan.net, plan.spec, patches, batches), on_event)
+    found: BatchSizes = _last(iter_costs(_labels_of(plan), plan.net, plan.spec, patches, batches), on_event)
     return found
 
 
@@ -115,7 +116,13 @@ def with_found_rate(plan: Plan, on_event: OnEvent | None) -> Plan:
 
 
 def _rates(plan: Plan, steps: int = STEPS) -> Generator[Event]:
-    return iter_rates(plan.dataset, plan.net, plan.spec, plan.base.weights if plan.base else None, steps)
+    return iter_rates(_labels_of(plan), plan.net, plan.spec, plan.base.weights if plan.base else None, steps)
+
+
+def _labels_of(plan: Plan) -> AnnotatedDataset:
+    if not isinstance(plan.dataset, AnnotatedDataset):
+        raise AnnotrainError("Settings are found for classes and cells only: give a number for the target image.")
+    return plan.dataset
 
 
 def _plan(

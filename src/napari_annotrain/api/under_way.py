@@ -23,7 +23,7 @@ from napari_annotrain.data.writing import check_writable
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.inference.rescale import rescale
 from napari_annotrain.inference.results import output_of
-from napari_annotrain.inference.segment import plan_tiles
+from napari_annotrain.inference.segment import exact_for, plan_tiles
 from napari_annotrain.inference.views import how_of
 from napari_annotrain.net.model import Model, digest
 from napari_annotrain.specs import PredictSpec
@@ -37,7 +37,16 @@ LOOK_PX = 32
 #: So many planes are looked at, and windows altogether at least.
 LOOK_PLANES, LOOK_WINDOWS = 64, 36
 #: What of a model's card decides what it makes of an image.
-DECISIVE = {"classes", "normalise", "training_range", "cell_diameter_px", "threshold", "min_size_px"}
+DECISIVE = {
+    "classes",
+    "normalise",
+    "training_range",
+    "target_range",
+    "residual",
+    "cell_diameter_px",
+    "threshold",
+    "min_size_px",
+}
 #: Where an OME-Zarr of ours says how it was made.
 ATTRIBUTE = "napari_annotrain"
 #: And up to where ids of cells are taken.
@@ -87,7 +96,7 @@ def begin(
     """
     kind, dtype, _ = output_of(model.card, spec.output)
     axes, shape = stored_as(model, stack, spec)
-    spec, by_plane = _plan(model, stack, spec)
+    spec, by_plane = _plan(model, stack, exact_for(model.card, spec))
     check_writable(out, overwrite, shape, axes, dtype)  # before the image is measured
     normalisation = normalisation or measure_normalisation(model, stack)
     about = {
@@ -149,7 +158,7 @@ def stored_as(model: Model, stack: Stack, spec: PredictSpec) -> tuple[str, tuple
 
 
 def kind_of(model: Model, spec: PredictSpec) -> str:
-    """``"classes"``, ``"cells"``, ``"probabilities"`` or ``"uncertainty"``."""
+    """``"classes"``, ``"cells"``, ``"probabilities"``, ``"uncertainty"`` or ``"image"``."""
     return output_of(model.card, spec.output)[0]
 
 

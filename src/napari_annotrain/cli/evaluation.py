@@ -13,20 +13,20 @@ def evaluate(
     prediction: str,
     truth: str,
     *,
-    as_: Annotated[Literal["classes", "cells"], Parameter(name="--as")],
+    as_: Annotated[Literal["classes", "cells", "image"], Parameter(name="--as")],
     min_size: int = 0,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
-    """Compare predicted labels with ground truth.
+    """Compare predicted labels or images with ground truth.
 
     Parameters
     ----------
     prediction
-        Label file or folder.
+        Label or image file or folder.
     truth
-        Label file or folder; 0 is background.
+        Label or image file or folder; of labels 0 is background.
     as_
-        classes: pixels; cells: objects.
+        classes: pixels; cells: objects; image: PSNR (dB), SSIM, MAE and MSE.
     min_size
         Objects of fewer pixels are ignored on both sides.
     json_

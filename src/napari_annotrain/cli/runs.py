@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from napari_annotrain.cli.outcomes import telling_where
-from napari_annotrain.specs import CellsSpec, LossSpec, NetChoices
+from napari_annotrain.specs import CellsSpec, ImageSpec, LossSpec, NetChoices
 from napari_annotrain.terminal import Progress
 
 
 def train(
     images: str,
-    annotations: str,
+    annotations: str | None = None,
     *,
     out: Annotated[str, Parameter(name=["--out", "-o"])],
     target: str = "classes",
@@ -32,19 +32,21 @@ def train(
     patch: int | None = None,
     batch: int | None = None,
     loss: Annotated[LossSpec | None, Parameter(name="*", group="Loss, where it differs from the preset's")] = None,
+    image: Annotated[ImageSpec | None, Parameter(name="*", group="Target image")] = None,
 ) -> None:
-    """Train a model on annotated images.
+    """Train a model on annotated images, or on pairs of images.
 
     Parameters
     ----------
     images
         Image file or folder (TIFF, OME-TIFF, PNG, OME-Zarr).
     annotations
-        Annotation file or folder; 0 is not annotated, 1 background, 2, 3, ... classes or cells.
+        Annotation file or folder; 0 is not annotated, 1 background, 2, 3, ... classes or cells. For the target image
+        the images to learn; left out where it is learnt from images alone (--learn-from).
     out
         Model file to write (.safetensors); the training state goes beside it.
     target
-        classes, cells or image.
+        classes, cells, or image (denoising, translation).
     dense
         The annotation is complete ground truth: 0 is background, n is class or cell n.
     base
@@ -96,6 +98,7 @@ def train(
             settings=_given(
                 learning_rate=learning_rate, schedule=schedule, freeze=freeze, patch=patch, batch=batch, loss=loss
             ),
+            image=image,
             on_event=show,
             net=net,
         )
@@ -201,7 +204,7 @@ def predict(
     out
         Result: .tif, .png or .zarr; a folder for a folder.
     output
-        classes, cells, probabilities or uncertainty; what the model was trained for if not given.
+        classes, cells, probabilities, uncertainty or image; what the model was trained for if not given.
     tile
         Side of the tiles in px, whole, or auto (what the memory holds). The result is the same.
     memory

@@ -49,6 +49,12 @@ class Normalisation:
             np.nan_to_num(out, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return out
 
+    def invert(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Bring (C, ..., Y, X) values of a network back to intensities, float32."""
+        ones = (1,) * (values.ndim - 1)
+        low, high = (np.asarray(one, np.float64).reshape(-1, *ones) for one in (self.low, self.high))
+        return np.asarray(values * (high - low) + low, np.float32)
+
 
 def measure(stack: Stack, spec: NormaliseSpec, sample: npt.NDArray[Any] | None = None) -> Normalisation:
     """Measure the intensity range of an image, all planes together, on its overview (see `Stack.overview`).

@@ -52,6 +52,19 @@ def is_validation(
     return blocks[np.ix_(rows - rows[0], columns - columns[0])]
 
 
+def held_out_blocks(
+    image: str, t: int, z: int, shape: tuple[int, int], share: float, released: Collection[str] = ()
+) -> tuple[dict[str, tuple[int, int]], int]:
+    """Validation blocks of a whole plane of this (Y, X) shape, all of which is known: (y, x) origins in px by name.
+
+    And how many blocks the plane has.
+    """
+    rows, columns = (range(0, n, BLOCK) for n in shape)
+    places = {_name(image, t, z, y // BLOCK, x // BLOCK): (y, x) for y in rows for x in columns}
+    chosen = {name: place for name, place in places.items() if _hash(name) < share and name not in released}
+    return chosen, len(places)
+
+
 def keep_validation(areas: Sequence[Area], n_classes: int) -> tuple[list[Area], tuple[str, ...], str]:
     """Keep the validation blocks if the annotation is large enough for them; else train on all, and say so.
 

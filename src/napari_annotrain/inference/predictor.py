@@ -25,8 +25,9 @@ from napari_annotrain.tiles.grid import Box, Tile, read_mirrored
 
 #: What is made of the network's scores where they are computed, so that no more than that is copied from a GPU:
 #: the index of the likeliest class (of equal ones the first); or the probability of being inside a cell and the
-#: distances that part cells; or the probabilities of all classes, and the distances; or how uncertain it is.
-Decoding = Literal["classes", "inside", "probabilities", "uncertainty"]
+#: distances that part cells; or the probabilities of all classes, and the distances; or how uncertain it is; or the
+#: scores as they are, which are an image.
+Decoding = Literal["classes", "inside", "probabilities", "uncertainty", "image"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Scores:
         (Y, X) slices in the image.
     values
         (Y, X) uint8 class indices; or float32 (1 + D, Y, X) probability of the second class and D distances, or
-        (K + D, Y, X) probabilities with sum 1 over K, and distances; or (1, Y, X) uncertainty; see `Decoding`.
+        (K + D, Y, X) probabilities with sum 1 over K, and distances; or (1, Y, X) uncertainty, or (K, Y, X) images;
+        see `Decoding`.
     invalid
         (Y, X) True where the image was not finite; None where all of it was.
     """
@@ -100,7 +102,7 @@ class Predictor:
         self.precision = precision_of(spec, self.device)
         self.how = how_of(spec)
         self.geometry = geometry(model.card.net)
-        self._n_classes = len(model.card.classes)
+        self._n_classes, self._residual = len(model.card.classes), model.card.residual
         self._spec = spec
         self._dropout: list[PlacedDropout] = []
         self._network: torch.nn.Module
@@ -118,10 +120,7 @@ class Predictor:
         values = read_mirrored(read, stack.shape[-2:], tile.read)
         invalid = None
         if values.dtype.kind == "f":
-            inside = tuple(
-                slice(w.start - r.start, w.stop - r.start) for w, r in zip(tile.write, tile.read, strict=True)
-            )
-            invalid = ~np.isfinite(values[:, *inside]).all(0)
+            invalid = ~np.isfinite(values[:, *_inside(tile)]).all(0)
             invalid = invalid if invalid.any() else None
         image = torch.from_numpy(normalisation.apply(values))[None]
         if self.device.type == "cuda":  # from pinned memory the copy goes on while the GPU computes
@@ -136,6 +135,8 @@ class Predictor:
                 values = _decode(self._scores(image, patch.tile), decoding, self._n_classes)
             else:
                 values = self._compared(image, patch.tile, decoding)
+            if self._residual:
+                values = values + image[0][:, *_inside(patch.tile)]
             found = values.cpu().contiguous().numpy()
         return Scores(patch.t, patch.z, patch.tile.write, found, patch.invalid)
 
@@ -154,16 +155,21 @@ class Predictor:
 
     def _compared(self, image: torch.Tensor, tile: Tile, decoding: Decoding) -> torch.Tensor:
         """What views of the image, or networks drawn by dropout, say on average, or how far they differ."""
-        spread = Spread()
+        spread, whole = Spread(), _whole(decoding)
         views = self._samples(tile) if self._dropout else symmetries(views_of(self._spec, decoding == "uncertainty"))
         for symmetry in views:
-            spread.add(_decode(self._scores(image, tile, symmetry), "probabilities", self._n_classes))
+            spread.add(_decode(self._scores(image, tile, symmetry), whole, self._n_classes))
         if decoding != "uncertainty":
             return _chosen(spread.mean, decoding, self._n_classes)
         if self._spec.uncertainty != "entropy":
             return spread.deviation[: self._n_classes].amax(0, keepdim=True)
         p = spread.mean[: self._n_classes].clamp(min=1e-12)
         return (-(p * p.log()).sum(0, keepdim=True) / math.log(self._n_classes)).clamp(0, 1)
+
+
+def _whole(decoding: Decoding) -> Decoding:
+    """What is averaged over views, from which the rest follows."""
+    return "image" if decoding == "image" else "probabilities"
 
 
 def _chosen(probabilities: torch.Tensor, decoding: Decoding, n_classes: int) -> torch.Tensor:
@@ -174,7 +180,15 @@ def _chosen(probabilities: torch.Tensor, decoding: Decoding, n_classes: int) -> 
     return torch.cat([probabilities[1:2], probabilities[n_classes:]]) if decoding == "inside" else probabilities
 
 
+def _inside(tile: Tile) -> Box:
+    """Where the core lies in what is read."""
+    y, x = (slice(w.start - r.start, w.stop - r.start) for w, r in zip(tile.write, tile.read, strict=True))
+    return y, x
+
+
 def _decode(scores: torch.Tensor, decoding: Decoding, n_classes: int) -> torch.Tensor:
+    if decoding == "image":
+        return scores.float()
     distances = scores[n_classes:].float().clamp(0, 1)
     scores = scores[:n_classes]
     if decoding == "classes" and len(scores) <= 256:

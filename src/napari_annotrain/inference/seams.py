@@ -6,14 +6,16 @@ import numpy.typing as npt
 
 from napari_annotrain.data.normalise import Normalisation
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.inference.predictor import Predictor
-from napari_annotrain.inference.segment import plan_tiles
+from napari_annotrain.inference.predictor import Decoding, Predictor
+from napari_annotrain.inference.segment import exact_for, plan_tiles
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import PredictSpec
 from napari_annotrain.tiles.grid import Box, Tile, cut
 
 #: Side of the square around a tile corner that is compared, in px; a whole number of grid steps.
 STRIP = 128
+#: Smaller differences are those of rounding.
+SAME = 1e-5
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,9 @@ class SeamCheck:
     Attributes
     ----------
     difference
-        Largest difference of any probability; 0 when tiling is exact.
+        Largest difference of any probability, or of an image in units of its range; 0 when tiling is exact.
     changed
-        Pixels whose likeliest class differs.
+        Pixels whose likeliest class differs; of images, those that differ by more than `SAME`.
     compared
         Pixels compared; 0 where the image is a single tile and has no seam.
     """
@@ -33,12 +35,14 @@ class SeamCheck:
     difference: float
     changed: int
     compared: int
+    images: bool = False
 
     def __str__(self) -> str:
         if not self.compared:
             return "Seams: none, the image is one tile."
-        words = "none" if self.difference <= 1e-5 else f"up to {self.difference:.2g} in probability"
-        return f"Seams: {words} (checked on {self.compared:,} pixels, {self.changed:,} labels differ)."
+        what, unit = ("pixels", "of the range") if self.images else ("labels", "in probability")
+        words = "none" if self.difference <= SAME else f"up to {self.difference:.2g} {unit}"
+        return f"Seams: {words} (checked on {self.compared:,} pixels, {self.changed:,} {what} differ)."
 
 
 def check_seams(
@@ -51,6 +55,8 @@ def check_seams(
     t, z
         The plane to look at.
     """
+    images, spec = model.card.target == "image", exact_for(model.card, spec)
+    decoding: Decoding = "image" if images else "probabilities"
     predictor = Predictor(model, spec)
     shape = stack.shape[-2:]
     plane = (slice(0, shape[0]), slice(0, shape[1]))
@@ -64,7 +70,7 @@ def check_seams(
     (block,) = cut(strip, 2 * STRIP, predictor.geometry)
 
     def predict(tile: Tile) -> npt.NDArray[Any]:
-        return predictor.compute(predictor.read(stack, normalisation, t, z, tile), "probabilities").values
+        return predictor.compute(predictor.read(stack, normalisation, t, z, tile), decoding).values
 
     expected = predict(block)
     found = np.empty_like(expected)
@@ -76,9 +82,9 @@ def check_seams(
         here = tuple(slice(s.start - r.start, s.stop - r.start) for s, r in zip(shared, strip, strict=True))
         there = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(shared, tile.write, strict=True))
         found[:, *here] = got[:, *there]
-    k = len(model.card.classes)
-    changed = int((found[:k].argmax(0) != expected[:k].argmax(0)).sum())
-    return SeamCheck(float(np.abs(found - expected).max()), changed, expected[0].size)
+    k, apart = len(model.card.classes), np.abs(found - expected)
+    changed = apart.max(0) > SAME if images else found[:k].argmax(0) != expected[:k].argmax(0)
+    return SeamCheck(float(apart.max()), int(changed.sum()), expected[0].size, images)
 
 
 def _middle_seam(length: int, core: int) -> int:

@@ -24,7 +24,7 @@ from napari_annotrain.inference.schedule import iter_scores
 from napari_annotrain.inference.tile_size import choose_core, choose_window, tiles_budget
 from napari_annotrain.inference.views import how_of, in_words, precision_of
 from napari_annotrain.net.device import choose_device, describe
-from napari_annotrain.net.model import Model
+from napari_annotrain.net.model import Card, Model
 from napari_annotrain.specs import PredictSpec
 from napari_annotrain.tiles.geometry import Geometry
 from napari_annotrain.tiles.grid import Tile, cut
@@ -97,7 +97,7 @@ def segment(
     cells = None
     if kind == "cells":
         cells = CellDecoder(card, spec.cells, scaled.diameter_px, choose_window(spec), finished.last_id)
-    results = Results(card, kind, scaled.scale != 1, cells)
+    results = Results(card, kind, scaled.scale != 1, cells, normalisation)
     places = [Place(model, stack, t, z, scaled.box, (spec.precision, scaled.scale, how_of(spec))) for t, z in planes]
     make = Predictor if kept is None else ready_predictor  # who keeps planes predicts again and again
     job = _Job(model, stack.name, normalisation, scaled, results, places, finished, predictor, make, focus)
@@ -149,6 +149,13 @@ class _Job:
         """Where somebody looks, in pixels of what the network sees."""
         look, scale = self.focus(), self.scaled.scale
         return None if look is None else (*look[:2], scale * look[2], scale * look[3])
+
+
+def exact_for(card: Card, spec: PredictSpec) -> PredictSpec:
+    """The same settings, with 32 bits for images where the precision is automatic: fewer are seen as steps in them."""
+    if card.target != "image" or spec.precision != "auto":
+        return spec
+    return spec.model_copy(update={"precision": "float32"})
 
 
 def plan_tiles(model: Model, stack: Stack, spec: PredictSpec) -> tuple[PredictSpec, bool]:
@@ -206,7 +213,7 @@ def _compute(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Generator[Event 
     precision = str(predictor.precision).removeprefix("torch.")
     yield Started("prediction", total, None, describe(predictor.device), precision)
     if job.normalisation.is_constant:
-        yield Note(f"{job.name} has the same value everywhere: all of it became background.")
+        yield Note(results.words_of_constant(job.name))
     if scaled.words:
         yield Note(scaled.words)
     if words := in_words(spec):
@@ -224,7 +231,7 @@ def _compute(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Generator[Event 
         done += 1
         total = max(total, done)
         n_invalid += 0 if scores.invalid is None else int(scores.invalid.sum())
-        if job.normalisation.is_constant:
+        if job.normalisation.is_constant and results.kind != "image":
             scores = _all_background(scores)
         values = results.clean(scores)
         if by_plane is None:
@@ -235,7 +242,7 @@ def _compute(job: _Job, spec: PredictSpec, kept: KeptPlanes) -> Generator[Event 
             yield _Collected(scores.t, scores.z, collected, done, total)  # first, so that no end comes between
         yield Computed(done, total)
     if n_invalid:
-        yield Note(_invalid_words(job.name, n_invalid))
+        yield Note(_invalid_words(job.name, n_invalid, results.kind))
 
 
 def _finish(job: _Job, found: list[Values], write: Write | None) -> Iterator[Event]:
@@ -248,9 +255,10 @@ def _finish(job: _Job, found: list[Values], write: Write | None) -> Iterator[Eve
         yield event
 
 
-def _invalid_words(name: str, n: int) -> str:
+def _invalid_words(name: str, n: int, kind: str) -> str:
     what = f"1 pixel of {name} is not a number" if n == 1 else f"{n:,} pixels of {name} are not numbers"
-    return f"{what} (NaN or infinite): {'it' if n == 1 else 'they'} became background."
+    became = "NaN" if kind == "image" else "background"
+    return f"{what} (NaN or infinite): {'it' if n == 1 else 'they'} became {became}."
 
 
 def _all_background(scores: Scores) -> Scores:

@@ -7,8 +7,9 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.metrics.arithmetic import Scores, ratio
 from napari_annotrain.metrics.cells import CellCounts
 from napari_annotrain.metrics.classes import ClassCounts
+from napari_annotrain.metrics.images import ImageCounts
 
-Counts = TypeVar("Counts", ClassCounts, CellCounts)
+Counts = TypeVar("Counts", ClassCounts, CellCounts, ImageCounts)
 
 
 def pool(counts: Iterable[Counts]) -> Counts:

@@ -15,9 +15,9 @@ class Card(Spec):
     Attributes
     ----------
     target
-        What the network learned: ``classes``, ``cells``.
+        What the network learned: ``classes``, ``cells``, ``image``.
     classes
-        The predicted value of each of the first score maps, ascending (0 is background).
+        The predicted value of each of the first score maps, ascending (0 is background); none for ``image``.
     class_names
         Their names, by predicted value.
     distances
@@ -26,6 +26,11 @@ class Card(Spec):
         How images are brought to the network's range, once an image.
     training_range
         (low, high) of each channel over the training images; used when `normalise.scope` is ``training``.
+    target_range
+        (low, high) of each channel of the images it gives, in their units: what 0 and 1 of the network mean; empty
+        where that is the range of the image given.
+    residual
+        What the network gives is added to the image.
     cell_diameter_px
         Typical diameter of the annotated cells, for telling touching ones apart; None when not known.
     cell_diameters_px
@@ -58,6 +63,8 @@ class Card(Spec):
     distances: tuple[str, ...] = ()
     normalise: NormaliseSpec = NormaliseSpec()
     training_range: tuple[tuple[float, float], ...] = ()
+    target_range: tuple[tuple[float, float], ...] = ()
+    residual: bool = False
     cell_diameter_px: float | None = None
     cell_diameters_px: tuple[float, float] | None = None
     scale: float = Field(default=1.0, gt=0, le=100)

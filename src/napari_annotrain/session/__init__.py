@@ -1,6 +1,15 @@
 """One viewer's work: in memory while a window is open (`live`), and on the disk, so that nothing is lost (`folder`)."""
 
-from napari_annotrain.session.live import LAST_MODEL, MOST_MODELS, NOTHING, Activity, Evented, Session, Trained
+from napari_annotrain.session.live import (
+    LAST_MODEL,
+    MOST_MODELS,
+    NOTHING,
+    Activity,
+    Evented,
+    Session,
+    Trained,
+    score_in_words,
+)
 from napari_annotrain.session.words import (
     Facts,
     or_all,
@@ -31,6 +40,7 @@ __all__ = [
     "or_all",
     "percent",
     "precision_in_words",
+    "score_in_words",
     "shares_of",
     "what_next",
     "what_of_weights",

@@ -24,6 +24,11 @@ class Evented(BaseModel):
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
 
+def score_in_words(score: float, measure: str) -> str:
+    """A validation score: "score 0.81", of images "PSNR 31.2 dB"."""
+    return f"score {score:.2f}" if measure == "IoU" else f"{measure} {score:.1f} dB"
+
+
 @dataclass(frozen=True, eq=False)
 class Trained:
     """A model and how it came about.
@@ -35,7 +40,8 @@ class Trained:
     model
         The `net.model.Model`.
     score
-        Its best validation score, 0 to 1; None when nothing could be validated or it was opened from a file.
+        Its best validation score, 0 to 1, of a model of images in dB; None when nothing could be validated or it was
+        opened from a file.
     time
         When it was made or opened, as on the clock of the wall; None where nobody knows.
     """
@@ -45,9 +51,15 @@ class Trained:
     score: float | None = None
     time: datetime | None = field(default_factory=datetime.now)
 
+    @property
+    def score_words(self) -> str:
+        """Such as "score 0.81", or "PSNR 31.2 dB"; empty where there is none."""
+        images = getattr(getattr(self.model, "card", None), "target", "") == "image"
+        return "" if self.score is None else score_in_words(self.score, "PSNR" if images else "IoU")
+
     def in_words(self) -> str:
         """Such as "model 3 · score 0.81 · 14:05"."""
-        score = "" if self.score is None else f"score {self.score:.2f}"
+        score = self.score_words
         clock = "" if self.time is None else f"{self.time:%H:%M}"
         return " · ".join(word for word in (self.name, score, clock) if word)
 

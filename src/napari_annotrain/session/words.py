@@ -52,6 +52,8 @@ def what_next(facts: Facts) -> str:
     """One sentence about what to do next."""
     if not facts.image:
         return "Open an image first: drag a file into the window, or take one from File > Open Sample > Annotrain."
+    if facts.target == "image":
+        return _what_next_of_images(facts)
     if not facts.annotation:
         return "Press + New layer to get a layer to paint on."
     painted = {value for value, n in (facts.painted or {}).items() if n}
@@ -82,10 +84,25 @@ def with_place(sentence: str, steps: Collection[str]) -> str:
     return f"{sentence} That button is not here: press All steps." if elsewhere else sentence
 
 
+def _what_next_of_images(facts: Facts) -> str:
+    if not facts.annotation:
+        return NO_TARGET
+    if facts.problem:
+        return facts.problem
+    return "Predict the whole stack, or train again." if facts.trained else "Ready: press Train."
+
+
+NOTHING_PAINTED = "That is for painted classes and cells: this model learns an image."
+#: How a model of images can be given something to learn.
+NO_TARGET = "Choose the target image, of the same size, or learn from noisy images alone (noise2void)."
+
+
 def why_not_train(facts: Facts) -> str:
     """Why the Train button is grey; empty when it is not."""
     if not facts.image:
         return "There is no image to train on yet."
+    if facts.target == "image" and not facts.annotation:
+        return NO_TARGET
     if not facts.annotation and not facts.others:
         return "There is no annotation yet: press + New layer and paint."
     return facts.problem
@@ -104,6 +121,8 @@ def why_not_paint(facts: Facts) -> str:
     """Why the tools that correct the annotation are grey; empty when they are not."""
     if not facts.image:
         return "There is no image yet."
+    if facts.target == "image":
+        return NOTHING_PAINTED
     return "" if facts.annotation else "There is no annotation yet: press + New layer."
 
 
@@ -152,6 +171,8 @@ def why_not_weigh(facts: Facts) -> str:
     """Why the button for border weights is grey; empty when it is not."""
     if not facts.image:
         return "There is no image yet."
+    if facts.target == "image":
+        return NOTHING_PAINTED
     return "" if facts.annotation else "There is no annotation yet: press + New layer and paint."
 
 

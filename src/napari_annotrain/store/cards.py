@@ -31,8 +31,6 @@ def read_card(text: str, name: str) -> Card:
         card = Card.model_validate_json(text)
     except ValidationError as error:
         raise _refusal(error.errors()[0], name) from None
-    if card.target == "image":
-        raise AnnotrainError(f"The model {name} gives images, which is not there yet: choose one of classes or cells.")
     if not _is_consistent(card):
         raise AnnotrainError(f"The card of the model {name} contradicts itself: copy it again or choose another one.")
     return card
@@ -62,14 +60,27 @@ def _refusal(first: Any, name: str) -> AnnotrainError:
 
 
 def _is_consistent(card: Card) -> bool:
+    if len(card.training_range) not in (0, card.channels):
+        return False
+    return _gives_images(card) if card.target == "image" else _gives_labels(card)
+
+
+def _gives_images(card: Card) -> bool:
+    known = len(card.target_range) if card.target_range else card.channels
+    fits = known == card.net.outputs and not (card.residual and card.target_range)
+    return not card.classes and not card.distances and fits
+
+
+def _gives_labels(card: Card) -> bool:
     classes = card.classes
     return (
-        len(classes) + len(card.distances) == card.net.outputs
+        len(classes) > 0
+        and not (card.target_range or card.residual)
+        and len(classes) + len(card.distances) == card.net.outputs
         and len(card.distances) <= (card.target == "cells")
         and list(classes) == sorted(set(classes))
         and 0 <= classes[0] <= classes[-1] <= MOST
         and (card.target == "classes" or classes == (0, 1))
-        and len(card.training_range) in (0, card.channels)
         and (card.cell_diameter_px is None or card.cell_diameter_px > 0)
         and (card.min_size_px is None or card.min_size_px >= 0)
     )

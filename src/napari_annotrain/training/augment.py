@@ -89,9 +89,17 @@ def apply(
     (B, C, patch, patch) images and (B, M, patch, patch) maps.
     """
     grid = _sampling_grid(drawn, spec, patch, images.shape[-1], images.device)
-    patches = grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
     labels = grid_sample(maps, grid, mode="nearest", padding_mode="zeros", align_corners=False)
-    return _change_intensity(drawn, patches), labels
+    return change_intensity(drawn, _sample(images, grid)), labels
+
+
+def deform(drawn: Augmentation, spec: AugmentSpec, patch: int, images: torch.Tensor) -> torch.Tensor:
+    """The same deformation of (B, C, S, S) images, whose intensity stays as it is."""
+    return _sample(images, _sampling_grid(drawn, spec, patch, images.shape[-1], images.device))
+
+
+def _sample(images: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+    return grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def _sampling_grid(drawn: Augmentation, spec: AugmentSpec, patch: int, size: int, device: torch.device) -> torch.Tensor:
@@ -105,7 +113,8 @@ def _sampling_grid(drawn: Augmentation, spec: AugmentSpec, patch: int, size: int
     return (position * (2 / size)).flip(1).permute(0, 2, 3, 1)
 
 
-def _change_intensity(drawn: Augmentation, patches: torch.Tensor) -> torch.Tensor:
+def change_intensity(drawn: Augmentation, patches: torch.Tensor) -> torch.Tensor:
+    """Change contrast, brightness, gamma and noise of (B, C, P, P) patches as it was drawn."""
     gain, shift, gamma, noise = (
         torch.from_numpy(a).to(patches.device).view(-1, 1, 1, 1)
         for a in (drawn.gain, drawn.shift, drawn.gamma, drawn.noise)

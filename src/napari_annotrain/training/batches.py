@@ -1,16 +1,17 @@
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
 
 from napari_annotrain.data.dataset import AnnotatedDataset
 from napari_annotrain.data.growth import GrownDataset
+from napari_annotrain.data.paired import PairedDataset
 from napari_annotrain.specs import TrainSpec
-from napari_annotrain.training import augment
-from napari_annotrain.training.augment import Augmentation
-from napari_annotrain.training.sampler import Sampler
+from napari_annotrain.training.source import LabelSource, source_of
 
-_Drawn = tuple[torch.Tensor, torch.Tensor, Augmentation]
+#: Images, maps, and what was drawn of their changes.
+_Drawn = tuple[torch.Tensor, torch.Tensor, Any]
 
 
 class Batches:
@@ -19,7 +20,7 @@ class Batches:
     Parameters
     ----------
     dataset
-        What is annotated.
+        What is learnt from.
     spec
         Size, seed and augmentation of the batches.
     patch
@@ -28,28 +29,31 @@ class Batches:
         Where the batches are augmented and go.
     """
 
-    def __init__(self, dataset: AnnotatedDataset, spec: TrainSpec, patch: int, device: torch.device) -> None:
-        self._spec, self._patch, self._device = spec, patch, device
-        self._sampler = Sampler(dataset, patch, augment.window_size(spec.augment, patch))
+    def __init__(
+        self, dataset: AnnotatedDataset | PairedDataset, spec: TrainSpec, patch: int, device: torch.device
+    ) -> None:
+        self._spec, self._device = spec, device
+        self._source = source_of(dataset, spec, patch)
         self._reader = ThreadPoolExecutor(1, "annotrain-reading")
         self._ahead: tuple[int, Future[_Drawn]] | None = None
 
     def get(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, C, P, P) images and (B, 2 or 3, P, P) maps of this step; they hang on the seed and the step alone."""
+        """(B, C, P, P) images and (B, 2 or more, P, P) maps of this step; they hang on the seed and the step alone."""
         if self._ahead is None or self._ahead[0] != step:
             self._read_ahead(step)
         assert self._ahead is not None
         images, maps, drawn = self._ahead[1].result()
         self._read_ahead(step + 1)
         images, maps = (tensor.to(self._device, non_blocking=True) for tensor in (images, maps))
-        return augment.apply(drawn, self._spec.augment, self._patch, images, maps)
+        return self._source.apply(drawn, images, maps)
 
     def grow(self, grown: GrownDataset, step: int) -> None:
         """Draw from this step on also from what was painted in the meantime (`Sampler.grown`)."""
         if self._ahead is not None:
             self._ahead[1].cancel() or self._ahead[1].result()  # the sampler reads in one thread at a time
         self._ahead = None
-        self._sampler = self._sampler.grown(grown.dataset, grown.fresh, step)
+        assert isinstance(self._source, LabelSource)
+        self._source.grow(grown, step)
 
     def close(self) -> None:
         """Read nothing more."""
@@ -61,8 +65,8 @@ class Batches:
 
     def _draw(self, step: int) -> _Drawn:
         rng = np.random.default_rng((self._spec.seed, step))
-        windows = self._sampler.draw(rng, self._spec.batch, step)
+        windows, drawn = self._source.draw(rng, self._spec.batch, step)
         images, maps = torch.from_numpy(windows.images), torch.from_numpy(windows.maps)
         if self._device.type == "cuda":  # from pinned memory the copy goes on while the GPU computes
             images, maps = images.pin_memory(), maps.pin_memory()
-        return images, maps, augment.draw(rng, self._spec.augment, self._spec.batch, self._patch)
+        return images, maps, drawn

@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +38,8 @@ class Learner:
         A batch goes through the network in so many parts, whose gradients are added up.
     pace
         What the learning rate hangs on besides the step.
+    other_loss
+        Of a network whose maps are no classes: from them and the known maps (`image_loss.ImageLoss`).
     """
 
     network: UNet
@@ -50,6 +53,7 @@ class Learner:
     step: int = 0
     parts: int = 1
     pace: Pace = field(default_factory=Pace)
+    other_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None
 
     @property
     def n_weights(self) -> int:
@@ -64,7 +68,8 @@ class Learner:
         images
             (B, C, Y, X) float32 on the device.
         maps
-            (B, 2 or 3, Y', X') float32 on the device: class index + 1 (0: not annotated), weight, distance map.
+            (B, 2 or more, Y', X') float32 on the device: class index + 1 (0: not annotated), weight, distance map or
+            target images.
         rate
             Learning rate; None: that of a training without an end (`Pace`).
 
@@ -91,6 +96,14 @@ class Learner:
         self._move_average(min(spec.averaging, (1 + self.step) / (10 + self.step)))
         return loss
 
+    @torch.no_grad()
+    def start_at_zero(self) -> None:
+        """Let the network make nothing at first: of one whose maps are added to the image, the best beginning."""
+        for network in (self.network, self.average):
+            network.head.weight.zero_()
+            if network.head.bias is not None:
+                network.head.bias.zero_()
+
     def result(self) -> UNet:
         """The network to give to the user now: the moving average, between the latest steps and the anchor."""
         if self.anchor is None:
@@ -106,7 +119,7 @@ class Learner:
                 scores = self.network(some.contiguous(memory_format=torch.channels_last))
             # the gradients of the parts add up to that of the batch
             share = known[:, 1].sum() / total
-            loss = self._loss(scores, known) * share
+            loss = (self.other_loss or self._loss)(scores, known) * share
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             value += loss.detach()
         return value.item()  # waits for a GPU once a step

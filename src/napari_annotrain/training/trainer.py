@@ -9,6 +9,7 @@ import torch
 from napari_annotrain.data.dataset import AnnotatedDataset
 from napari_annotrain.data.feed import Feed
 from napari_annotrain.data.growth import Growth
+from napari_annotrain.data.paired import PairedDataset
 from napari_annotrain.errors import is_out_of_memory
 from napari_annotrain.events import Checkpoint, Event, Grown, Note, Started, Step, Validated
 from napari_annotrain.net.device import describe, free_memory, keep_freed_memory, release_memory
@@ -16,12 +17,13 @@ from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.training import validate
 from napari_annotrain.training.anchor import Anchor, share_for
 from napari_annotrain.training.batches import Batches
-from napari_annotrain.training.kept import Kept
+from napari_annotrain.training.image_loss import ImageLoss
+from napari_annotrain.training.kept import Kept, total_score
 from napari_annotrain.training.learner import Learner, prepare
 from napari_annotrain.training.pace import doubts_about
 from napari_annotrain.training.parts import choose_parts
 from napari_annotrain.training.patch import patch_sizes
-from napari_annotrain.training.shown import Shown
+from napari_annotrain.training.shown import Blocks, Shown
 from napari_annotrain.training.state import TrainingState, Weights, copy_optimiser, copy_weights
 from napari_annotrain.training.threshold import choose_threshold
 
@@ -97,7 +99,7 @@ class _Progress:
 
 
 def fit(
-    dataset: AnnotatedDataset,
+    dataset: AnnotatedDataset | PairedDataset,
     net: NetSpec,
     spec: TrainSpec,
     *,
@@ -106,7 +108,7 @@ def fit(
     anchor: Anchor | None = None,
     growth: Growth | None = None,
 ) -> Generator[Event]:
-    """Train a network on what is annotated; a generator of events that can be closed at any moment.
+    """Train a network on what is annotated, or on images; a generator of events that can be closed at any moment.
 
     Every `Checkpoint` carries in `model` the weights that are kept (`Kept`; without validation the moving average of
     the latest) and in `state` a `TrainingState` to go on from. Batches hang on the seed and the
@@ -132,7 +134,7 @@ def fit(
         Where new annotation comes from, and whether the training goes on beyond its limit.
     """
     keep_freed_memory()
-    learner = prepare(net, spec, start, state, anchor)
+    learner = _prepare(dataset, net, spec, start, state, anchor)
     progress = _Progress(spec, feed=growth.feed if growth is not None else None)
     if state is not None:
         progress.seconds = progress.validated = state.seconds
@@ -140,11 +142,11 @@ def fit(
     patch, target_crop = patch_sizes(net, spec.patch)
     free = free_memory(learner.device)
     learner.parts = choose_parts(net, learner.n_weights, patch, spec.batch, learner.precision, free)
-    shown = Shown.of(dataset, net)
+    shown = Shown.of(dataset, net, spec)
     yield from _beginning(learner, dataset, free)
     yield from (Note(text) for text in doubts_about(spec, progress.endless, shown.held_out is not None))
     with closing(Batches(dataset, spec, patch, learner.device)) as batches:
-        if anchor is not None:
+        if anchor is not None and isinstance(dataset, AnnotatedDataset):
             learner.anchor = anchor.trusted(_agreement(anchor, learner, batches, target_crop, len(dataset.classes)))
         while progress.goes_on(learner.step):
             if growth is not None and progress.growth_is_due():
@@ -166,7 +168,24 @@ def fit(
     yield _checkpoint(learner, progress, shown.cells, scheduled)
 
 
-def _beginning(learner: Learner, dataset: AnnotatedDataset, free: float) -> Iterator[Event]:
+def _prepare(
+    dataset: AnnotatedDataset | PairedDataset,
+    net: NetSpec,
+    spec: TrainSpec,
+    start: Weights | None,
+    state: TrainingState | None,
+    anchor: Anchor | None,
+) -> Learner:
+    """A learner with the loss of what is learnt."""
+    learner = prepare(net, spec, start, state, anchor)
+    if isinstance(dataset, PairedDataset):
+        learner.other_loss = ImageLoss(spec.image)
+        if dataset.residual and start is None and state is None:
+            learner.start_at_zero()
+    return learner
+
+
+def _beginning(learner: Learner, dataset: AnnotatedDataset | PairedDataset, free: float) -> Iterator[Event]:
     """What is told before the first step."""
     spec, precision = learner.spec, str(learner.precision).removeprefix("torch.")
     yield Started("training", spec.steps, spec.seconds, describe(learner.device), precision)
@@ -197,12 +216,13 @@ def _grow(
 ) -> Generator[Event, None, Shown]:
     """Learn from now on also from what was painted in the meantime."""
     began, before = time.perf_counter(), shown.dataset
+    assert isinstance(before, AnnotatedDataset)
     grown = growth.take(before)
     if grown is None:
         return shown
     shown = replace(shown, dataset=grown.dataset)
     if grown.can_be_learnt:
-        shown = Shown.of(grown.dataset, learner.network.spec)
+        shown = Shown.of(grown.dataset, learner.network.spec, learner.spec)
         batches.grow(grown, learner.step)
         learner.pace = learner.pace.afresh()
         if learner.anchor is not None and before.sizes is not None and grown.dataset.sizes is not None:
@@ -229,16 +249,16 @@ def _agreement(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, 
     return validate.mean_iou(torch.stack(tables).sum(0)).item()
 
 
-def _validate(learner: Learner, progress: _Progress, held_out: validate.ValidationSet) -> Validated:
+def _validate(learner: Learner, progress: _Progress, held_out: Blocks) -> Validated:
     began = time.perf_counter()
     result = learner.result()
-    tables, loss = validate.score(result, held_out, learner.device, learner.precision, progress.spec.batch)
+    tables, loss = held_out.score(result, learner.device, learner.precision, progress.spec.batch)
     progress.kept, kept = progress.kept.after(tables, lambda: copy_weights(result))
     progress.validation_cost = time.perf_counter() - began
     progress.seconds += progress.validation_cost
     progress.validated, progress.validated_step = progress.seconds, learner.step
-    progress.score = score = validate.mean_iou(tables.sum(0)).item()
-    return Validated(learner.step, score, loss, progress.seconds, kept, tables)
+    progress.score = score = total_score(tables)
+    return Validated(learner.step, score, loss, progress.seconds, kept, held_out.measure, tables)
 
 
 def _find_threshold(learner: Learner, progress: _Progress, annotated: validate.ValidationSet) -> None:

@@ -37,6 +37,13 @@ class ValidationSet:
     target: torch.Tensor
     crop: slice
     n_classes: int
+    measure = "IoU"  # what the score is
+
+    def score(
+        self, network: UNet, device: torch.device, precision: torch.dtype, batch: int
+    ) -> tuple[torch.Tensor, float]:
+        """See the function of this name."""
+        return score(network, self, device, precision, batch)
 
 
 def collect(

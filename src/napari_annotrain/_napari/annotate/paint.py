@@ -75,10 +75,12 @@ class PaintFlow:
         self.select_value(value + 1)
 
     def set_target(self, target: Any) -> None:
-        """Paint classes, or single cells."""
+        """Paint classes, or single cells, or learn an image."""
         self._c.edit.end()
         self._c.meaning.changing(target)
         self._c.session.target = target
+        if self._c.panel is not None:
+            self._c.offer_annotations()
         self.colour()
         if self._c.annotation is not None:
             self.bind_next_cell(self._c.annotation)

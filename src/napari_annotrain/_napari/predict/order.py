@@ -115,6 +115,9 @@ def _add(controller: "Controller", made: Order, image: Any, model: Any, spec: Pr
     layer, canvas = roster.canvas(image, kind, dtype, channels, on_disk)
     if not any(layer is one for one in before):
         made.made.append(layer)
+        if kind == "image" and model.card.target_range:
+            lows, highs = zip(*model.card.target_range, strict=True)
+            layer.contrast_limits = (min(lows), max(highs))
     made.layers.append(layer)
     made.images.append(image)
     focus = Focus(roster.viewer, image, roster.axes(image)) if everything else lambda: None

@@ -43,8 +43,10 @@ def fits(
     on_disk: bool | None,
 ) -> bool:
     """Whether a prediction layer can show another prediction of its image."""
-    wide = kind == "probabilities"
-    if not isinstance(layer, Image if kind in IMAGES else Labels) or layer.data.shape != (channels,) * wide + shape:
+    wide = kind in IMAGES
+    if not isinstance(layer, Image if wide else Labels) or layer.data.shape != (channels,) * bool(channels) + shape:
+        return False
+    if wide and layer.metadata.get("annotrain") != kind:
         return False
     if on_disk is not None and on_disk != (known.growing is not None):
         return False

@@ -61,8 +61,8 @@ class PredictSettings:
         if panel is None or model is None:
             return
         target = model.model.card.target
-        own_first = ["cells", "classes"] if target == "cells" else ["classes", "cells"]
-        panel.predict.set_outputs([*own_first, "probabilities", "uncertainty"])
+        own_first = {"cells": ["cells", "classes"], "image": ["image"]}.get(target, ["classes", "cells"])
+        panel.predict.set_outputs([*own_first, *(["probabilities", "uncertainty"] if target != "image" else [])])
         if target != self._target:
             self._target = target
             panel.predict.output_combo.choose(own_first[0])

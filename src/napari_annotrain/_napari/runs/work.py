@@ -17,6 +17,7 @@ from napari_annotrain._qt.job import sentence
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.border_map import border_map
 from napari_annotrain.data.feed import Feed
+from napari_annotrain.data.paired import PairedImage
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import BlockDone, Computed, Done, Event, Note, Region, Step, TileDone
@@ -40,7 +41,7 @@ def warm_up() -> Iterator[Event]:
 
 
 def training(
-    images: Sequence[AnnotatedImage],
+    images: Sequence[AnnotatedImage] | Sequence[PairedImage],
     target: str,
     preset: str,
     base: Any,

@@ -8,10 +8,23 @@ from napari_annotrain._qt.lane import Run
 from napari_annotrain._qt.layout import duration, time_left
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Done, Event, Failed, Grown, Note, Region, Started, Step, Validated
-from napari_annotrain.session import LAST_MODEL, NOTHING, Trained, or_all, precision_in_words, why_not_train
+from napari_annotrain.session import (
+    LAST_MODEL,
+    NOTHING,
+    Trained,
+    or_all,
+    precision_in_words,
+    score_in_words,
+    why_not_train,
+)
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
+
+
+#: Losses of images are squares of small numbers: the curve reaches to the top of its axis whatever its largest is.
+SMALL_LOSS = 1e-6
+_AGAIN = " Correct what is wrong and train again, or predict the whole stack."
 
 
 class TrainFlow(TrainSettings):
@@ -26,6 +39,7 @@ class TrainFlow(TrainSettings):
     def _forget_run(self) -> None:
         self._model: Any = None  # the best so far
         self._score: float | None = None
+        self._measure = "IoU"
         self._step: Step | None = None
         self._where = self._grown = ""
         self._notes: list[str] = []
@@ -41,7 +55,7 @@ class TrainFlow(TrainSettings):
         reason = why_not_train(c.facts())
         if reason:
             raise AnnotrainError(reason)
-        images, feed = c.keep.begin()
+        images, feed = c.image_target.begin() if c.image_target.on else c.keep.begin()
         if not images:
             raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
         base = session.model.model if session.base == LAST_MODEL and session.model is not None else session.base
@@ -70,7 +84,7 @@ class TrainFlow(TrainSettings):
         self._forget_run()
         self._previews.begin()
         if self._c.panel is not None:
-            self._c.panel.train.loss_plot.clear()
+            self._c.panel.train.loss_plot.clear(SMALL_LOSS if self._c.image_target.on else 1.0)
             self._c.panel.train.set_run_line("Preparing ...")
 
     def stop(self) -> None:
@@ -86,7 +100,9 @@ class TrainFlow(TrainSettings):
             case Started():
                 self._where = f"{event.device}, {precision_in_words(event.precision)}"
                 self._c.say(
-                    "Training goes on until you press Stop, and learns what you paint meanwhile."
+                    "Training."
+                    if self._c.image_target.on
+                    else "Training goes on until you press Stop, and learns what you paint meanwhile."
                     if self._c.keep.on
                     else "Training. You can go on painting; it counts from the next training on."
                 )
@@ -100,8 +116,9 @@ class TrainFlow(TrainSettings):
                 self._show_step(event)
             case Validated():
                 self._score = event.score if event.kept else self._score
+                self._measure = event.measure
                 if self._c.panel is not None:
-                    self._c.panel.train.loss_plot.add_score(event.seconds, event.score)
+                    self._c.panel.train.loss_plot.add_score(event.seconds, event.score, event.measure)
             case Checkpoint():
                 self._model = event.model
                 self._c.keep.look()
@@ -121,7 +138,7 @@ class TrainFlow(TrainSettings):
         words.append(self._grown)
         line = " · ".join(word for word in words if word)
         self._c.panel.train.set_run_line(line)
-        score = "" if self._score is None else f" · score {self._score:.2f}"
+        score = "" if self._score is None else f" · {score_in_words(self._score, self._measure)}"
         self._c.panel.set_summary("Train", f"training · {duration(event.seconds)}{score}")
 
     def count_from(self, name: str) -> None:
@@ -182,7 +199,10 @@ class TrainFlow(TrainSettings):
             return
         how = "Stopped" if stopped else "Training ended"
         amount = "" if step is None else f" after {duration(step.seconds)} ({step.step:,} steps)"
-        result = "" if score is None else f": score {score:.2f} on the pixels kept for validation"
+        result = "" if score is None else f": {score_in_words(score, self._measure)} on the pixels kept for validation"
         planes = self._c.facts().planes
-        last = f" {notes[-1]}" if notes else f" Correct what is wrong and train again{or_all(planes)}."
+        again = f" Correct what is wrong and train again{or_all(planes)}."
+        if self._c.image_target.on:
+            again = f" Predict the whole {'stack' if planes > 1 else 'image'}."
+        last = f" {notes[-1]}" if notes else again
         self._c.say(f"{how}{amount}{result}.{last}")

@@ -136,10 +136,11 @@ class TrainSettings:
         return f"Training goes on from {whose}, whose network stays as it is: start from nothing to choose another."
 
     def _preset_spec(self) -> TrainSpec:
-        """The settings of the chosen preset, with the present time and device."""
+        """The settings of the chosen preset, with the present time and device, and what images are learnt from."""
         session = self._c.session
-        own = {"seconds": session.train.seconds, "device": session.train.device}
-        return PRESETS[session.preset].train.model_copy(update=own)
+        preset, now = PRESETS[session.preset].train, session.train
+        image = preset.image.model_copy(update={"learn_from": now.image.learn_from})
+        return preset.model_copy(update={"seconds": now.seconds, "device": now.device, "image": image})
 
     def set_device(self, device: Any) -> None:
         """Compute on this."""
@@ -149,11 +150,13 @@ class TrainSettings:
 
     def set_spec(self, spec: TrainSpec) -> None:
         """Train with other settings."""
-        device = self._c.session.train.device
-        self._c.session.train = spec.model_copy(update={"device": device})
+        before = self._c.session.train
+        self._c.session.train = spec.model_copy(update={"device": before.device})
         if self._c.panel is not None:
             self._c.panel.train.set_spec(self._c.session.train)
             self._refuse_settings()
+        if spec.image.learn_from != before.image.learn_from:
+            self._c.image_target.follow()
 
     def _refuse_settings(self) -> None:
         """Grey out what would change nothing with the other settings."""

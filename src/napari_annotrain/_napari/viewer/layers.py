@@ -117,8 +117,12 @@ def with_leading(place: dict[str, Any]) -> dict[str, Any]:
 
 
 def result_layer(image: Image, axes: str, data: Any, kind: str) -> Any:
-    """A layer for predictions over an image; probabilities have one more axis in front."""
+    """A layer for predictions over an image; probabilities have one more axis in front, and images of many channels."""
     name, place = f"{image.name} prediction", placement(image, axes)
+    if kind == "image":
+        wide = data.ndim > len(label_axes(image, axes))
+        look = {"contrast_limits": image.contrast_limits, "colormap": "gray", "interpolation2d": "nearest"}
+        return Image(data, name=name, metadata={"annotrain": kind}, **look, **(with_leading(place) if wide else place))
     if kind not in IMAGES:
         return Labels(data, name=name, opacity=0.5, metadata={"annotrain": ""}, **place)
     most = 1 if kind == "probabilities" else MOST_SPREAD
