@@ -29,7 +29,7 @@ from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import Target, check_choice
 from napari_annotrain.store.models import SUFFIX, check_model_path, save_model
 from napari_annotrain.tiles.geometry import geometry
-from napari_annotrain.training.parts import bytes_of_training
+from napari_annotrain.training.parts import step_memory
 
 #: A candidate trains for this share of the whole, or for so many seconds if that is less; then the next one goes on.
 TURN_SHARE, TURN_SECONDS = 0.025, 2.0
@@ -80,7 +80,7 @@ def compare(
     PartlyDone
         Some files of a folder, or some of the candidates could not be used; `result` holds what came of the others.
     """
-    check_choice("target", target, Target)
+    _check_target(target)
     choose_device(device)
     limits(seconds, steps, seed, device)
     candidates = read_candidates(specs)
@@ -134,6 +134,7 @@ def iter_comparison(
     skip_bad
         Leave out images that cannot be used; their names are added to `failed`.
     """
+    _check_target(target)
     candidates = read_candidates(specs)
     shared = limits(seconds, steps, seed, device) | {"validation": candidates[0].preset.train.validation}
     found = Comparison()
@@ -191,13 +192,19 @@ class _Run:
         self.over = True
 
 
+def _check_target(target: str) -> None:
+    check_choice("target", target, Target)
+    if target == "image":
+        raise AnnotrainError("Networks that make images cannot be compared yet: choose classes or cells.")
+
+
 def _enter(k: int, candidate: Candidate, plan: Plan) -> Entered:
     net, spec, tiling = plan.net, plan.spec, geometry(plan.net)
     with torch.device("meta"):  # no weights are drawn
         n_weights = sum(p.numel() for p in UNet(net).parameters())
     patch = tiling.round_up(spec.patch) if net.padding == "same" else tiling.read_size(spec.patch)
     precision = choose_precision(spec.precision, choose_device(spec.device))
-    memory = bytes_of_training(net, n_weights, patch, spec.batch, precision)
+    memory = round(step_memory(net, n_weights, patch, spec.batch, precision))
     return Entered(k, candidate.name, n_weights, round(tiling.reach / plan.card.scale), memory, _judges(plan.dataset))
 
 

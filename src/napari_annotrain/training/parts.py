@@ -15,19 +15,13 @@ def choose_parts(net: NetSpec, n_weights: int, patch: int, batch: int, precision
 
     The smallest power of two, at most one patch a part: smaller parts may not fit either, but there are none.
     """
-    a_patch = bytes_of_patches(net, patch, 1, precision)
-    room = SHARE * free - BESIDES - 4 * FLOATS_PER_WEIGHT * n_weights
     parts = 1
-    while parts < batch and -(-batch // parts) * a_patch > room:
+    while parts < batch and step_memory(net, n_weights, patch, -(-batch // parts), precision) > SHARE * free:
         parts *= 2
     return parts
 
 
-def bytes_of_training(net: NetSpec, n_weights: int, patch: int, batch: int, precision: torch.dtype) -> int:
-    """Most memory that training takes when whole batches go through the network, in bytes: reckoned, not measured."""
-    return round(bytes_of_patches(net, patch, batch, precision) + BESIDES + 4 * FLOATS_PER_WEIGHT * n_weights)
-
-
-def bytes_of_patches(net: NetSpec, patch: int, n: int, precision: torch.dtype) -> float:
-    """What a step takes for so many patches, in bytes."""
-    return n * precision.itemsize * NUMBERS_PER_MAP * net.convolutions * net.width * patch**2
+def step_memory(net: NetSpec, n_weights: int, patch: int, batch: int, precision: torch.dtype) -> float:
+    """Bytes that a step takes in which so many patches of this side, in px, go through the network at once."""
+    a_patch = precision.itemsize * NUMBERS_PER_MAP * net.convolutions * net.width * patch**2
+    return batch * a_patch + BESIDES + 4 * FLOATS_PER_WEIGHT * n_weights
