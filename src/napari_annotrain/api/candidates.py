@@ -115,8 +115,10 @@ def _valid(kind: type[Spec], values: dict[str, Any], text: str) -> Spec:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = first["loc"][-1] if first["loc"] else "it"
-        raise AnnotrainError(f"'{text}': {name} cannot be {first['input']}: {first['msg'].lower()}.") from None
+        why = first["msg"].removeprefix("Value error, ").rstrip(".")
+        if not first["loc"]:  # settings that do not go together
+            raise AnnotrainError(f"'{text}': {why}.") from None
+        raise AnnotrainError(f"'{text}': {first['loc'][-1]} cannot be {first['input']}: {why.lower()}.") from None
 
 
 def file_stems(names: Sequence[str]) -> list[str]:

@@ -81,7 +81,7 @@ def compare(
     PartlyDone
         Some files of a folder, or some of the candidates could not be used; `result` holds what came of the others.
     """
-    check_choice("target", target, Target)
+    _check_target(target)
     choose_device(device)
     limits(seconds, steps, seed, device)
     candidates = read_candidates(specs)
@@ -135,6 +135,7 @@ def iter_comparison(
     skip_bad
         Leave out images that cannot be used; their names are added to `failed`.
     """
+    _check_target(target)
     candidates = read_candidates(specs)
     shared = limits(seconds, steps, seed, device) | {"validation": candidates[0].preset.train.validation}
     found = Comparison()
@@ -190,6 +191,12 @@ class _Run:
             words = str(error) if isinstance(error, AnnotrainError) else SHORT_OF_MEMORY
             yield Failed(words, traceback.format_exc())
         self.over = True
+
+
+def _check_target(target: str) -> None:
+    check_choice("target", target, Target)
+    if target == "image":
+        raise AnnotrainError("Networks that make images cannot be compared yet: choose classes or cells.")
 
 
 def _enter(k: int, candidate: Candidate, plan: Plan) -> Entered:

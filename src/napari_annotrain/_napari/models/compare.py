@@ -52,7 +52,7 @@ class CompareFlow:
         reason = why_not_train(c.facts()) or _why_not_these(len(keys))
         if reason:
             raise AnnotrainError(reason)
-        images = c.keep.snapshot()
+        images = c.keep.as_painted()
         if not images:
             raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
         specs = {key: self._described(key) for key in keys}

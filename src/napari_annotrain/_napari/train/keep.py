@@ -76,15 +76,15 @@ class KeepFlow:
         c.corrections.hold()
         return images, self._feed
 
-    def snapshot(self) -> list[AnnotatedImage]:
-        """What is painted now, in copies that nobody paints on; nothing follows it."""
-        c, images = self._c, []
-        for image, ticked in c.roster.candidates():
-            painted = c.roster.annotated(image, c.painted_planes) if ticked else None
+    def as_painted(self) -> list[AnnotatedImage]:
+        """What to train on, as it is painted now; what is painted later is not followed."""
+        found = []
+        for image, ticked in self._c.roster.candidates():
+            painted = self._c.roster.annotated(image, self._c.painted_planes) if ticked else None
             if painted is not None:
-                copy = self.copy_of(c.roster.annotation(image))
-                images.append(painted if copy is None else _with_labels(painted, copy.update()))
-        return images
+                copy = self.copy_of(self._c.roster.annotation(image))
+                found.append(painted if copy is None else _with_labels(painted, copy.update()))
+        return found
 
     def end(self, learnt: bool) -> None:
         """The training is over; where no model has come of it, all counts as it did before."""
