@@ -32,6 +32,15 @@ class Result:
     filled: Filled = field(default_factory=Filled)
 
 
+#: Kinds of results that are images, of one or several channels.
+IMAGES = ("probabilities", "image")
+
+
+def leading(kind: str, channels: int) -> tuple[int, ...]:
+    """Length of the axis in front of those of the image: the channels of an image that has several; else none."""
+    return (channels,) if kind in IMAGES and channels else ()
+
+
 def fits(
     layer: Any,
     known: Result,
@@ -42,8 +51,8 @@ def fits(
     on_disk: bool | None,
 ) -> bool:
     """Whether a prediction layer can show another prediction of its image."""
-    wide = kind in ("probabilities", "image")
-    if not isinstance(layer, Image if wide else Labels) or layer.data.shape != (channels,) * bool(channels) + shape:
+    wide = kind in IMAGES
+    if not isinstance(layer, Image if wide else Labels) or layer.data.shape != leading(kind, channels) + shape:
         return False
     if wide and layer.metadata.get("annotrain") != kind:
         return False
