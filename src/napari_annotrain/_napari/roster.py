@@ -7,7 +7,7 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_annotrain._napari.predict.growing import Growing
 from napari_annotrain._napari.predict.pieces import Measured
-from napari_annotrain._napari.predict.results import Result, fits
+from napari_annotrain._napari.predict.results import Result, fits, leading
 from napari_annotrain._napari.viewer import layers
 from napari_annotrain._napari.viewer.arrays import as_tzyx, empty
 from napari_annotrain._napari.viewer.colours import set_colours
@@ -273,7 +273,7 @@ class Roster:
 
     def _new_result(self, image: Image, old: Any, kind: str, dtype: Any, channels: int, on_disk: bool) -> Any:
         viewer, axes = self.viewer, self.axes(image)
-        index, lead = viewer.layers.index(image) + 1, (channels,) * bool(channels)
+        index, lead = viewer.layers.index(image) + 1, leading(kind, channels)
         n_t, _, *zyx = self.stack(image).shape
         growing = Growing((*lead, n_t, *zyx), dtype) if on_disk else None
         if growing is None:

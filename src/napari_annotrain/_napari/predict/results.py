@@ -33,6 +33,11 @@ class Result:
     filled: Filled = field(default_factory=Filled)
 
 
+def leading(kind: str, channels: int) -> tuple[int, ...]:
+    """Length of the axis in front of those of the image: the channels of an image that has several; else none."""
+    return (channels,) if kind in IMAGES and channels else ()
+
+
 def fits(
     layer: Any,
     known: Result,
@@ -44,13 +49,11 @@ def fits(
 ) -> bool:
     """Whether a prediction layer can show another prediction of its image."""
     wide = kind in IMAGES
-    if not isinstance(layer, Image if wide else Labels) or layer.data.shape != (channels,) * bool(channels) + shape:
+    if not isinstance(layer, Image if wide else Labels) or layer.data.shape != leading(kind, channels) + shape:
         return False
     if wide and layer.metadata.get("annotrain") != kind:
         return False
     if on_disk is not None and on_disk != (known.growing is not None):
-        return False
-    if kind in IMAGES and layer.metadata.get("annotrain") != kind:
         return False
     if known.growing is not None and kind == "cells":  # whose ids have more room on the disk
         return bool(layer.metadata.get("annotrain") == kind)

@@ -27,7 +27,7 @@ class RateFlow:
         reason = why_not_train(c.facts())
         if reason:
             raise AnnotrainError(reason)
-        images = c.keep.snapshot()
+        images = c.keep.as_painted()
         if not images:
             raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
         base = session.model.model if session.base == LAST_MODEL and session.model is not None else session.base

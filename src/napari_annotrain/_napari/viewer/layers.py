@@ -11,7 +11,7 @@ from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 
 #: Kinds of predictions that are no labels.
-IMAGES = ("probabilities", "uncertainty")
+IMAGES = ("probabilities", "uncertainty", "image")
 #: Brightest is an uncertainty of this: two networks, or views, cannot differ more in a probability.
 MOST_SPREAD = 0.5
 #: Words that other software writes for the axes.
