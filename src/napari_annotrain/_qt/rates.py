@@ -25,8 +25,8 @@ class RateSearch(QWidget):
         self.button = button(
             "find_rate_button",
             "Find a learning rate",
-            "Trains for a hundred steps in which the learning rate grows, takes a tenth of the rate at which the loss\n"
-            "was lowest, and forgets what it has learnt. Stop ends it and changes nothing.",
+            "Trains for a hundred steps in which the learning rate grows, takes the rate at which the loss had made\n"
+            "half of its way down, and forgets what it has learnt. Stop ends it and changes nothing.",
         )
         self.words = faint_label(name="rate_label")
         self.words.hide()

@@ -45,7 +45,7 @@ def find_learning_rate(
 
     Returns
     -------
-    The curve, with the proposed `rate`: a tenth of that at which the smoothed loss was lowest.
+    The curve, with the proposed `rate`: that at which the loss had made half of its way down.
 
     Raises
     ------

@@ -5,6 +5,7 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from statistics import mean
 
 from napari_annotrain.data.dataset import AnnotatedDataset
 from napari_annotrain.events import Done, Event, Started, Step
@@ -18,12 +19,12 @@ from napari_annotrain.training.state import Weights
 
 #: The first and the last learning rate, and in how many steps it grows from one to the other.
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
-#: Weight of what came before in the loss that is looked at: single batches jump.
+#: Weight of what came before in the loss by which the search ends: single batches jump.
 SMOOTHING = 0.9
-#: The search ends where the loss is so many times its lowest.
+#: It ends where that is so many times its lowest.
 ASTRAY = 4.0
-#: Proposed is this part of the rate at which the loss was lowest, where it is about to rise.
-SAFE = 0.1
+#: Of the curve, the mean is taken over this share of the steps to either side.
+WINDOW = 0.05
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ class RateCurve:
     Attributes
     ----------
     rates, losses
-        Of every step: the learning rate, and the smoothed loss of the batches up to it.
+        Of every step: the learning rate, and the mean loss of the batches around it.
     rate
-        A tenth of that at which the loss was lowest.
+        At which the loss had made half of its way from the start to its lowest: there it falls fastest, far from where
+        it rises again.
     """
 
     rates: tuple[float, ...]
@@ -43,7 +45,7 @@ class RateCurve:
     rate: float
 
     def __str__(self) -> str:
-        return f"learning rate {self.rate:.2g}: a tenth of {self.rate / SAFE:.2g}, where the loss was lowest"
+        return f"learning rate {self.rate:.2g}: there the loss had made half of its way down"
 
 
 def iter_rates(
@@ -69,7 +71,7 @@ def iter_rates(
     yield Started("training", steps, None, describe(learner.device), str(learner.precision).removeprefix("torch."))
     rates: list[float] = []
     losses: list[float] = []
-    began, sums = time.perf_counter(), 0.0
+    began, sums, lowest = time.perf_counter(), 0.0, math.inf
     with closing(Batches(dataset, spec, size, learner.device)) as batches:
         for i in range(steps):
             rate = LOWEST * (HIGHEST / LOWEST) ** (i / max(1, steps - 1))
@@ -78,18 +80,27 @@ def iter_rates(
                 loss = learner.learn(images, maps[..., crop, crop], rate)
             except WentAstray:
                 break
-            sums = SMOOTHING * sums + (1 - SMOOTHING) * loss
             rates.append(rate)
-            losses.append(sums / (1 - SMOOTHING ** (i + 1)))
+            losses.append(loss)
             yield Step(i + 1, loss, time.perf_counter() - began, (i + 1) / steps)
-            if losses[-1] > ASTRAY * min(losses):
+            sums = SMOOTHING * sums + (1 - SMOOTHING) * loss
+            smooth = sums / (1 - SMOOTHING ** (i + 1))
+            lowest = min(lowest, smooth)
+            if smooth > ASTRAY * lowest:
                 break
-    yield Done(RateCurve(tuple(rates), tuple(losses), _proposed(rates, losses)))
+    smooth_losses = _smoothed(losses, max(1, int(steps * WINDOW)))
+    yield Done(RateCurve(tuple(rates), tuple(smooth_losses), _proposed(rates, smooth_losses)))
+
+
+def _smoothed(losses: list[float], reach: int) -> list[float]:
+    """Mean over so many steps to either side: unlike one over those before, it does not lag behind."""
+    return [mean(losses[max(0, i - reach) : i + reach + 1]) for i in range(len(losses))]
 
 
 def _proposed(rates: list[float], losses: list[float]) -> float:
     """With two digits, as nobody needs more."""
     if not rates:
         return LOWEST
-    rate = SAFE * rates[losses.index(min(losses))]
+    half = (losses[0] + min(losses)) / 2
+    rate = next(rate for rate, loss in zip(rates, losses, strict=True) if loss <= half)
     return round(rate, 1 - math.floor(math.log10(rate)))
