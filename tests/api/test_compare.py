@@ -193,7 +193,7 @@ def scored(wrong):
     for k, blocks in enumerate(wrong):
         tables = np.array([[[100 - n, n], [n, 100 - n]] for n in blocks])
         score = 1 - 2 * sum(blocks) / (sum(blocks) + 800)  # IoU of each class: (800 - n) / (800 + n)
-        found.take(Told(k, Validated(2, score, 0.5, 1.0, True, tables)))
+        found.take(Told(k, Validated(2, score, 0.5, 1.0, True, tables=tables)))
     return found
 
 

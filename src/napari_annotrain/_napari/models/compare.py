@@ -152,7 +152,8 @@ class CompareFlow:
         if key != MINE:
             return key
         base = session.model.model if session.base == LAST_MODEL and session.model is not None else session.base
-        preset = PRESETS[session.preset].model_copy(update={"train": session.train})
+        usual = PRESETS[session.preset]
+        preset = usual.model_copy(update={"train": session.train, "net": session.net or usual.net})
         return preset if base == NOTHING else (preset, base)
 
     def _draw(self) -> None:
