@@ -119,8 +119,9 @@ def test_a_place_is_outlined_until_the_next_press(lab):
     before = list(lab.viewer.layers)
     lab.panel.measure.row_chosen.emit(0)
     (mark,) = [one for one in lab.viewer.layers if one not in before]
-    (corners,) = mark.data
-    assert np.allclose(corners.mean(0), [22.5, 32.5])
+    assert np.allclose(mark.extent.world.mean(0), [22.5, 32.5])
+    assert mark.data.any()
+    assert not mark.data[20:40, 20:40].any(), "an outline"
     assert lab.viewer.layers.selection.active is layer
     assert (layer.mode, layer.selected_label) == ("paint", 2)
     assert "here" not in [one.name for one in lab.controller.roster.images()]

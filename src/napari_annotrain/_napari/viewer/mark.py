@@ -3,13 +3,17 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from napari.layers import Shapes
+from napari.layers import Image
+from napari.utils.colormaps import Colormap
+from napari.utils.transforms import Affine
 from qtpy.QtCore import QTimer
 
 from napari_annotrain._napari.roster import Roster
 from napari_annotrain._napari.viewer.layers import label_axes, placement
 
-COLOUR = "#fff04a"
+COLOUR = (1.0, 0.94, 0.29, 1.0)
+#: Cells along a side of the little image that the outline is drawn on.
+CELLS = 64
 #: It goes after so long by itself.
 MOMENT_MS = 4000
 #: Thickness of the outline on the screen, in px.
@@ -17,11 +21,14 @@ THICK_PX = 2.5
 
 
 class PlaceMark:
-    """An outline around a place that was gone to; it goes with the next press of the mouse, or after a moment."""
+    """An outline around a place that was gone to; it goes with the next press of the mouse, or after a moment.
+
+    It is an image: shapes that were never drawn cannot be clicked on (vispy ends the process).
+    """
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
-        self._layer: Shapes | None = None
+        self._layer: Image | None = None
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.close)
@@ -42,24 +49,26 @@ class PlaceMark:
         viewer = self._roster.viewer
         at = {axis: place for axis, place in zip(axes, centre, strict=False) if place is not None}
         own = label_axes(image, axes)
-        half = {"Y": size_px[0] / 2, "X": size_px[1] / 2}
-        corners = [
-            [at.get(axis, 0) + half.get(axis, 0.0) * {"Y": down, "X": right}.get(axis, 0) for axis in own]
-            for down, right in ((-1, -1), (-1, 1), (1, 1), (1, -1))
-        ]
+        size = {"Y": size_px[0], "X": size_px[1]}
+        cell = np.array([size.get(axis, 1.0) / (CELLS if axis in size else 1) for axis in own])
+        first = [at.get(axis, 0) - size.get(axis, 1.0) / 2 + step / 2 for axis, step in zip(own, cell, strict=True)]
         place = placement(image, axes)
-        px = float(np.min(np.abs(np.asarray(place["scale"])[[own.index("Y"), own.index("X")]])))
-        self._layer = Shapes(
-            [np.array(corners, float)],
-            shape_type="polygon",
+        over = Affine(**{name: place[name] for name in ("scale", "translate", "rotate", "shear")})
+        seen = viewer.scene.camera.zoom * float(np.abs(np.asarray(place["scale"]) * cell)[own.index("Y")])
+        ring = np.ones([CELLS if axis in size else 1 for axis in own], np.uint8)
+        thick = int(np.clip(round(THICK_PX / max(seen, 1e-9)), 1, CELLS // 4))
+        ring[tuple(slice(thick, -thick) if axis in size else slice(None) for axis in own)] = 0
+        place |= {"scale": place["scale"] * cell, "translate": over(first)}
+        self._layer = Image(
+            ring,
             name="here",
-            edge_color=COLOUR,
-            face_color="transparent",
-            edge_width=max(0.5, THICK_PX / max(viewer.scene.camera.zoom * px, 1e-9)),
+            contrast_limits=(0, 1),
+            colormap=Colormap([(*COLOUR[:3], 0.0), COLOUR], name="annotrain here"),
+            interpolation2d="nearest",
+            blending="translucent",
             metadata={"annotrain": "here"},
             **place,
         )
-        self._layer.editable = False
         self._roster.insert(len(viewer.layers), self._layer)
         viewer.mouse_drag_callbacks.append(self._pressed)
         self._timer.start(MOMENT_MS)
