@@ -2,7 +2,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import QTimer
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Arrivals:
             return
         if together:
             self._say(f"{c.image.name} is chosen: choose another image in step 1 to work on that.")
-        elif c.session.activity == "idle" and c.roster.annotation(c.image) is None and c.roster.result(c.image) is None:
+        elif c.session.activity == "idle" and not any(isinstance(layer, Labels) for layer in c.roster.viewer.layers):
             c.panel.image.image_combo.choose(new[0])
             self._say(f"{new[0].name} is chosen now: choose another image in step 1 to work on that.")
         else:
