@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import network_states  # noqa: F401  (adds its states)
 import numpy as np
 from PIL import Image
 from states import STATES

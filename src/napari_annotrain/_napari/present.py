@@ -15,6 +15,8 @@ from napari_annotrain.session import (
     what_next,
     when_to_stop,
     why_not_accept,
+    why_not_doubt,
+    why_not_labels,
     why_not_paint,
     why_not_predict,
     why_not_train,
@@ -217,12 +219,14 @@ def _show_buttons(controller: "Controller", panel: Panel, facts: Facts) -> None:
     rounds = controller.session.rounds
     panel.train.corrections_plot.show_rounds(shares_of(rounds), when_to_stop(rounds))
     allow(panel.train.augmentation_button, why_not_weigh(facts))
-    allow(panel.train.rate.button, running or why_not_train(facts))
+    allow(panel.train.rate.button, running or why_not_train(facts) or why_not_labels(facts))
     allow(panel.train.border_weights_button, why_not_weigh(facts))
     panel.annotate.tools.allow(why_not_paint(facts), why_not_accept(facts))
     allow(panel.annotate.accept_view_button, why_not_accept(facts))
-    allow(panel.annotate.where_next_button, why_not_predict(facts) or ("" if controller.doubts.searching else running))
-    allow(panel.annotate.suspects_button, running or why_not_predict(facts) or why_not_paint(facts))
+    used = controller.session.model
+    sure = why_not_predict(facts) or why_not_doubt(used.model.card.target if used is not None else "")
+    allow(panel.annotate.where_next_button, sure or ("" if controller.doubts.searching else running))
+    allow(panel.annotate.suspects_button, running or sure or why_not_paint(facts))
     only_one = "" if len(controller.roster.images()) > 1 else "There is only one image."
     panel.predict.set_running(running or why_not_predict(facts), only_one, no_prediction or ending)
 

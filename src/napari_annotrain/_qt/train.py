@@ -162,7 +162,11 @@ class TrainStep(QWidget):
         allow(self.stop_button, why_not_stop)
         for widget in (self.base_combo, self.preset_combo, self.device_combo):
             widget.setEnabled(not running)
-        endless = "Training goes on until you press Stop." if self.keep_check.isChecked() else ""
+        endless = (
+            "Training goes on until you press Stop."
+            if self.keep_check.isChecked() and self.keep_check.isEnabled()
+            else ""
+        )
         allow(self.basic_form, "A training is going on." if running else endless)
         self.more.set_editable(not running)
         self.network.set_editable(not running)

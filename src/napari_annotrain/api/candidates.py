@@ -101,7 +101,13 @@ def _changed(preset: Preset, changes: str, text: str) -> Preset:
     for change in filter(None, changes.split(",")):
         name, _, value = change.partition("=")
         name = name.strip().replace("-", "_")
-        part = next((part for part in parts if name in part and not isinstance(part[name], dict)), None)
+        group, _, name = name.rpartition(".")
+        within = [train[group]] if isinstance(train.get(group), dict) else [] if group else parts
+        having = [part for part in within if name in part and not isinstance(part[name], dict)]
+        if len(having) > 1:
+            groups = " or ".join(f"{g}.{name}" for g, part in train.items() if any(part is one for one in having))
+            raise AnnotrainError(f"'{text}': there is more than one '{name}': write {groups}.")
+        part = having[0] if having else None
         if part is None:
             raise AnnotrainError(f"'{text}': there is no setting '{name}'; docs/settings.md lists them.")
         if name in SHARED:

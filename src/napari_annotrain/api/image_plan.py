@@ -45,7 +45,7 @@ def make_image_plan(
         spec = spec.model_copy(update={"normalise": base.card.normalise})
     origin = card or (base.card if base else None)
     check_freeze(spec, origin)
-    known = card.target_range if card else None
+    known = card.target_range if card else _range_of(base, images, spec)
     dataset = build_paired(images, spec, origin.released if origin else (), skip_bad, known)
     shape = {"channels": dataset.images[0].stack.n_channels, "outputs": dataset.n_targets}
     net = choose_network(origin, chosen.net, net_choices, "to resume" if card else "to start from")
@@ -54,6 +54,18 @@ def make_image_plan(
         raise AnnotrainError("The images have other channels than the training to resume: train without --resume.")
     growth = Growth(feed, "image", spec) if feed is not None else None
     return Plan(dataset, net, spec, base, None, state, _make_card(dataset, net, spec, base), growth)
+
+
+def _range_of(
+    base: Model | None, images: Sequence[PairedImage], spec: TrainSpec
+) -> tuple[tuple[float, float], ...] | None:
+    """The range of the results of the model to start from, whose weights go with it; None: chosen anew."""
+    if base is None or base.card.target != "image" or spec.image.target_range != "auto":
+        return None
+    channels = (images[0].target or images[0].stack).n_channels
+    own = not base.card.target_range
+    fits = channels == base.card.net.outputs and (not own or channels == images[0].stack.n_channels)
+    return base.card.target_range if fits else None
 
 
 def check_image_spec(spec: ImageSpec) -> ImageSpec:

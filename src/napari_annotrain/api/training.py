@@ -127,7 +127,10 @@ def train(
     if resume and (found := _left_off(out, target, how if learn_from or image else None)):
         state, card, old = found
         spec = old.model_copy(update=limits(seconds, steps, old.seed, device))
+    before = spec
     spec, find_rate = choose_settings(spec, settings)
+    if state is not None:
+        _check_settings(spec, before, target)
     opened = _open(images, annotations, target, axes, dense, spec)
     if on_event:
         hidden = why_no_gpu() if device == "auto" else ""
@@ -196,6 +199,19 @@ def _left_off(out: Path | None, target: str, image: ImageSpec | None) -> tuple[T
             "leave them out, or train without resume."
         )
     return TrainingState.from_tensors(tensors), card, spec
+
+
+def _check_settings(spec: TrainSpec, before: TrainSpec, target: str) -> None:
+    """Refuse settings that the training to resume cannot go on with."""
+    if spec.optimiser != before.optimiser:
+        raise AnnotrainError(
+            f"The training to resume goes on with the optimiser {before.optimiser}: leave it out, or train without resume."
+        )
+    if target == "image" and spec.image != before.image:
+        raise AnnotrainError(
+            "The training to resume learns with other settings of the target image: leave them out, or train without "
+            "resume."
+        )
 
 
 def _open(

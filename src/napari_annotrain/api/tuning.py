@@ -16,9 +16,11 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Done, Event, Note, OnEvent
 from napari_annotrain.net.device import choose_device
 from napari_annotrain.net.model import Model
-from napari_annotrain.specs import TrainSpec, find_preset
+from napari_annotrain.specs import NetChoices, TrainSpec, find_preset
 from napari_annotrain.training.rates import STEPS, RateCurve, iter_rates
 from napari_annotrain.training.speed import BATCHES, PATCHES, BatchSizes, iter_costs
+
+Net = NetChoices | Mapping[str, Any] | None
 
 
 def find_learning_rate(
@@ -33,12 +35,13 @@ def find_learning_rate(
     axes: str | None = None,
     steps: int = STEPS,
     on_event: OnEvent | None = None,
+    net: Net = None,
 ) -> RateCurve:
     """Find a learning rate: the loss of a training in which it grows from step to step (Smith 2017, section 3.3).
 
     Parameters
     ----------
-    images, annotations, target, dense, base, preset, settings, device, axes, on_event
+    images, annotations, target, dense, base, preset, settings, device, axes, on_event, net
         As in `train`.
     steps
         How many at most, from a rate of 1e-6 to 1.
@@ -54,7 +57,7 @@ def find_learning_rate(
     """
     if steps < 2:
         raise AnnotrainError(f"A learning rate cannot grow in {steps} steps: give at least 2.")
-    plan = _plan(images, annotations, target, dense, base, preset, settings, device, axes, on_event)
+    plan = _plan(images, annotations, target, dense, base, preset, settings, device, axes, on_event, net)
     found: RateCurve = _last(_rates(plan, steps), on_event)
     return found
 
@@ -71,12 +74,13 @@ def measure_batches(
     patches: Sequence[int] = PATCHES,
     batches: Sequence[int] = BATCHES,
     on_event: OnEvent | None = None,
+    net: Net = None,
 ) -> BatchSizes:
     """Measure what a training step takes with patches and batches of some sizes, in a few steps each.
 
     Parameters
     ----------
-    images, annotations, target, dense, preset, settings, device, axes, on_event
+    images, annotations, target, dense, preset, settings, device, axes, on_event, net
         As in `train`.
     patches, batches
         Sides in px and patches a step to try, each with each; those that do not fit into the free memory are left out.
@@ -91,7 +95,7 @@ def measure_batches(
     AnnotrainError
         Bad input, in one sentence.
     """
-    plan = _plan(images, annotations, target, dense, None, preset, settings, device, axes, on_event)
+    plan = _plan(images, annotations, target, dense, None, preset, settings, device, axes, on_event, net)
     for patch, batch in product(patches, batches):
         choose_settings(plan.spec, {"patch": patch, "batch": batch})
     found: BatchSizes = _last(iter_costs(_labels_of(plan), plan.net, plan.spec, patches, batches), on_event)
@@ -99,10 +103,16 @@ def measure_batches(
 
 
 def iter_finding(
-    images: Sequence[AnnotatedImage], *, target: str, preset: str, base: Model | str | Path | None, spec: TrainSpec
+    images: Sequence[AnnotatedImage],
+    *,
+    target: str,
+    preset: str,
+    base: Model | str | Path | None,
+    spec: TrainSpec,
+    net: Net = None,
 ) -> Generator[Event]:
     """Find a learning rate as `find_learning_rate` does, as a generator of events; the last is `Done(RateCurve)`."""
-    yield from _rates(make_plan(images, target, preset, base, spec, None, None))
+    yield from _rates(make_plan(images, target, preset, base, spec, None, None, net_choices=net))
 
 
 def with_found_rate(plan: Plan, on_event: OnEvent | None) -> Plan:
@@ -136,6 +146,7 @@ def _plan(
     device: str,
     axes: str | None,
     on_event: OnEvent | None,
+    net: Net,
 ) -> Plan:
     choose_device(device)
     spec, _ = choose_settings(find_preset(preset).train.model_copy(update={"device": device}), settings)
@@ -143,7 +154,7 @@ def _plan(
     tell = on_event or (lambda event: None)
     for text in opened.notes:
         tell(Note(text))
-    return make_plan(opened.images, target, preset, base, spec, None, None, skip_bad=opened.skip_bad)
+    return make_plan(opened.images, target, preset, base, spec, None, None, skip_bad=opened.skip_bad, net_choices=net)
 
 
 def _last(run: Generator[Event], on_event: OnEvent | None) -> Any:

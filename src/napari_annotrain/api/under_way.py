@@ -37,16 +37,9 @@ LOOK_PX = 32
 #: So many planes are looked at, and windows altogether at least.
 LOOK_PLANES, LOOK_WINDOWS = 64, 36
 #: What of a model's card decides what it makes of an image.
-DECISIVE = {
-    "classes",
-    "normalise",
-    "training_range",
-    "target_range",
-    "residual",
-    "cell_diameter_px",
-    "threshold",
-    "min_size_px",
-}
+DECISIVE = {"classes", "normalise", "training_range", "cell_diameter_px", "threshold", "min_size_px"}
+#: And of one that makes images.
+DECISIVE_OF_IMAGES = {"normalise", "training_range", "target_range", "residual"}
 #: Where an OME-Zarr of ours says how it was made.
 ATTRIBUTE = "napari_annotrain"
 #: And up to where ids of cells are taken.
@@ -168,7 +161,9 @@ def identity(model: Model, stack: Stack, spec: PredictSpec) -> dict[str, Any]:
     whole = slice(0, stack.shape[-2]), slice(0, stack.shape[-1])
     return {
         "model": digest(model.weights),
-        "card": model.card.model_dump(mode="json", include=DECISIVE),
+        "card": model.card.model_dump(
+            mode="json", include=DECISIVE_OF_IMAGES if model.card.target == "image" else DECISIVE
+        ),
         "image": _likeness(stack),
         "shape": list(stack.shape),
         "scale": rescale(model.card, stack, spec, whole).scale,

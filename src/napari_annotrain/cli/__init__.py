@@ -12,9 +12,10 @@ from napari_annotrain.cli.evaluation import evaluate
 from napari_annotrain.cli.measurement import measure
 from napari_annotrain.cli.models import models_app
 from napari_annotrain.cli.outcomes import BAD_INPUT, DONE, INTERRUPTED, tell_outcome
-from napari_annotrain.cli.runs import predict, train, tune
+from napari_annotrain.cli.runs import predict, train
 from napari_annotrain.cli.searches import suspects, where_next
 from napari_annotrain.cli.sessions import sessions_app
+from napari_annotrain.cli.tuning import tune
 
 __all__ = ["BAD_INPUT", "DONE", "INTERRUPTED", "app", "main", "run"]
 

@@ -37,7 +37,7 @@ def compare(
         Two or more: names of presets or of models to start from, also with other settings:
         --specs fast fast:width=32,learning_rate=0.001 cells-2d.
     target
-        classes, cells or image.
+        classes or cells.
     dense
         The annotation is complete ground truth: 0 is background, n is class or cell n.
     seconds

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from napari_annotrain.specs import NetChoices
+
 CITATION = (
     "Ronneberger, O., Fischer, P., Brox, T. (2015). U-Net: Convolutional Networks for Biomedical Image Segmentation. "
     "MICCAI, LNCS 9351:234-241."
@@ -37,14 +39,15 @@ def _training(card: Mapping[str, Any]) -> Sequence[str]:
     spec = made.get("settings", {})
     kind = {"cells": "single cells", "image": "images"}.get(str(card.get("target")), "classes of pixels")
     said = [
-        f"A two-dimensional U-Net (Ronneberger et al. 2015; {net.get('width')} feature maps on the top level, "
-        f"{net.get('depth')} levels of pooling) was trained to give {kind}"
+        f"A two-dimensional {_network(net)} was trained to give {kind}"
         + (f", starting from the model {made['base']}," if made.get("base") else ", starting from random weights,")
         + f" for {made.get('steps', '?')} steps ({made.get('seconds', '?')} s, {made.get('device', 'unknown device')}, "
         f"{made.get('precision', 'unknown precision')}, seed {made.get('seed', spec.get('seed', '?'))})."
     ]
     if made.get("annotated_pixels"):
         said.append(f"It learnt from {sum(made['annotated_pixels'].values()):,} annotated pixels.")
+    if _loss(spec):
+        said.append(_loss(spec))
     images = card.get("target") == "image"
     if images:
         said.append(_learnt(spec))
@@ -70,6 +73,35 @@ def _training(card: Mapping[str, Any]) -> Sequence[str]:
     said.append("Images of any size were predicted in overlapping tiles whose result equals that of the whole image.")
     versions = ", ".join(f"{name} {number}" for name, number in made.get("versions", {}).items())
     return [*said, f"Software: {versions}."] if versions else said
+
+
+def _network(net: Mapping[str, Any]) -> str:
+    """The network in words: the U-Net of the paper, and what was chosen otherwise."""
+    usual = NetChoices().model_dump()
+    names = ("block", "activation", "down", "up", "skips")
+    other = [f"{NetChoices.model_fields[n].title.lower()} {net[n]}" for n in names if net.get(n, usual[n]) != usual[n]]  # type: ignore[union-attr]
+    halved = "no pooling" if net.get("down") == "none" else f"{net.get('depth')} levels of pooling"
+    width = f"{net.get('width')} feature maps on the top level, {halved}"
+    if other:
+        return f"relative of the U-Net (Ronneberger et al. 2015; {width}; {', '.join(other)})"
+    return f"U-Net (Ronneberger et al. 2015; {width})"
+
+
+def _loss(spec: Mapping[str, Any]) -> str:
+    """The loss, the learning rate over time, and what was kept, where they are not the usual ones; else empty."""
+    loss, said = spec.get("loss", {}), []
+    names = {"cross_entropy": "weighted cross-entropy", "dice": "soft Dice", "focal": "focal", "tversky": "Tversky"}
+    shares = {key: loss.get(key, 0) for key in names}
+    if any(shares[key] for key in ("dice", "focal", "tversky")):
+        said.append(
+            "the loss was " + " + ".join(f"{shares[key]:g} x {name}" for key, name in names.items() if shares[key])
+        )
+    if spec.get("schedule", "constant") != "constant":
+        said.append(f"the learning rate followed the schedule {spec['schedule']}")
+    if spec.get("freeze", "none") != "none":
+        said.append(f"of the model it started from {spec['freeze']} stayed as it was")
+    words = "; ".join(said)
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
 def _learnt(spec: Mapping[str, Any]) -> str:

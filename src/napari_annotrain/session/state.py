@@ -33,13 +33,13 @@ class StoredPrediction(_Part):
     Attributes
     ----------
     channels
-        Classes of probabilities; 1 for others.
+        Channels of probabilities, or of an image that has several; 0 for others.
     """
 
     path: str
     kind: str
     dtype: str
-    channels: int = 1
+    channels: int = 0
 
 
 class ImageState(_Part):
@@ -169,6 +169,8 @@ def settings_of(session: Session) -> dict[str, Any]:
 
 def restore_settings(session: Session, settings: Mapping[str, Any]) -> None:
     """Choose again what was chosen; what another version wrote and this one does not know keeps its default."""
+    for name in Session.KEPT:
+        setattr(session, name, Session.model_fields[name].get_default(call_default_factory=True))
     known = {name: value for name, value in settings.items() if name in Session.KEPT}
     for name, value in _fitting(Session, known).items():
         setattr(session, name, value)

@@ -167,6 +167,16 @@ def precision_in_words(precision: str) -> str:
     return f"{bits} precision ({precision})" if bits else precision
 
 
+def why_not_labels(facts: Facts) -> str:
+    """Why what is done with classes and cells only cannot be done; empty where it can."""
+    return NOTHING_PAINTED if facts.target == "image" else ""
+
+
+def why_not_doubt(target: str) -> str:
+    """Why a model with this target cannot be asked where it is in doubt; empty where it can."""
+    return "This model makes images, and is in no doubt about classes: choose another one." if target == "image" else ""
+
+
 def why_not_weigh(facts: Facts) -> str:
     """Why the button for border weights is grey; empty when it is not."""
     if not facts.image:

@@ -27,13 +27,20 @@ class Batches:
         Side of the network's input, in px.
     device
         Where the batches are augmented and go.
+    lost
+        Pixels of the input, on every side, that are not in the network's output.
     """
 
     def __init__(
-        self, dataset: AnnotatedDataset | PairedDataset, spec: TrainSpec, patch: int, device: torch.device
+        self,
+        dataset: AnnotatedDataset | PairedDataset,
+        spec: TrainSpec,
+        patch: int,
+        device: torch.device,
+        lost: int = 0,
     ) -> None:
         self._spec, self._device = spec, device
-        self._source = source_of(dataset, spec, patch)
+        self._source = source_of(dataset, spec, patch, lost)
         self._reader = ThreadPoolExecutor(1, "annotrain-reading")
         self._ahead: tuple[int, Future[_Drawn]] | None = None
 

@@ -100,9 +100,9 @@ class Learner:
     def start_at_zero(self) -> None:
         """Let the network make nothing at first: of one whose maps are added to the image, the best beginning."""
         for network in (self.network, self.average):
-            network.head.weight.zero_()
-            if network.head.bias is not None:
-                network.head.bias.zero_()
+            last = [network.head, *(network.merge if network.spec.skips == "scores" else [])]
+            for p in (p for part in last for p in part.parameters()):
+                p.zero_()
 
     def result(self) -> UNet:
         """The network to give to the user now: the moving average, between the latest steps and the anchor."""
@@ -155,14 +155,15 @@ def prepare(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         network, average = UNet(net), UNet(net)
+    drawn: set[str] = set()
     if start is not None:
-        _load_fitting(network, start)
+        drawn = _load_fitting(network, start)
     if state is not None:
         network.load_state_dict(state.weights)
     average.load_state_dict(network.state_dict() if state is None else state.average)
     network, average = (n.to(device, memory_format=torch.channels_last) for n in (network, average))  # type: ignore[call-overload]
     network.train()
-    freeze(network, spec.freeze)
+    freeze(network, spec.freeze, drawn)
     average.eval().requires_grad_(False)
     precision = choose_precision(spec.precision, device)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
@@ -181,13 +182,20 @@ def _make_optimiser(network: UNet, spec: TrainSpec) -> torch.optim.Optimizer:
     return torch.optim.AdamW(learning, spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
 
 
-def _load_fitting(network: UNet, start: Weights) -> None:
-    """Take over the weights that fit; a first layer for other channels is adapted, other shapes stay as drawn."""
+def _load_fitting(network: UNet, start: Weights) -> set[str]:
+    """Take over the weights that fit; a first layer for other channels is adapted, other shapes stay as drawn.
+
+    Returns
+    -------
+    Names of those that stay as drawn.
+    """
     own = network.state_dict()
     first = next(iter(own))
     if first in start and start[first].shape[1] != own[first].shape[1]:
         start = start | {first: _for_channels(start[first], own[first].shape[1])}
-    network.load_state_dict(own | {k: v for k, v in start.items() if k in own and own[k].shape == v.shape})
+    fitting = {k: v for k, v in start.items() if k in own and own[k].shape == v.shape}
+    network.load_state_dict(own | fitting)
+    return set(own) - set(fitting)
 
 
 def _for_channels(kernels: torch.Tensor, n_channels: int) -> torch.Tensor:

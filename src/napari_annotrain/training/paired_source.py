@@ -52,10 +52,12 @@ class PairedSource:
         Settings of the training.
     patch
         Side of the network's input, in px.
+    lost
+        So many pixels of it on every side are not in the network's output; every other pixel is seen as often.
     """
 
-    def __init__(self, dataset: PairedDataset, spec: TrainSpec, patch: int) -> None:
-        self._dataset, self._spec, self._patch = dataset, spec, patch
+    def __init__(self, dataset: PairedDataset, spec: TrainSpec, patch: int, lost: int = 0) -> None:
+        self._dataset, self._spec, self._patch, self._lost = dataset, spec, patch, lost
         self._deforms = spec.image.vary != "turns"
         self._window = augment.window_size(spec.augment, patch) if self._deforms else patch
         sizes = np.array([np.prod(one.stack.label_shape, dtype=np.float64) for one in dataset.images])
@@ -104,16 +106,18 @@ class PairedSource:
         """A window in which something is known, if one is found soon."""
         for _ in range(TRIES):
             cut = self._cut(*self._choose(rng))
-            if cut[1][0].any():
+            rim = (self._window - self._patch) // 2 + self._lost
+            inner = slice(rim, self._window - rim)
+            if cut[1][0, inner, inner].any():
                 break
         return cut
 
     def _choose(self, rng: np.random.Generator) -> tuple[int, int, int, Box]:
-        """An image, a plane, and a window that lies in it, but for the rim that only deformation reaches."""
+        """An image, a plane, and a window; what the network gives of it lies in the image."""
         index = int(rng.choice(len(self._shares), p=self._shares))
         n_t, _, n_z, *shape = self._dataset.images[index].stack.shape
-        t, z, rim = int(rng.integers(n_t)), int(rng.integers(n_z)), (self._window - self._patch) // 2
-        start = [int(rng.integers(max(1, n - self._patch + 1))) - rim for n in shape]
+        t, z, rim = int(rng.integers(n_t)), int(rng.integers(n_z)), (self._window - self._patch) // 2 + self._lost
+        start = [int(rng.integers(max(1, n - (self._patch - 2 * self._lost) + 1))) - rim for n in shape]
         return index, t, z, tuple(slice(s, s + self._window) for s in start)  # type: ignore[return-value]
 
     def _cut(self, index: int, t: int, z: int, window: Box) -> tuple[Array, Array]:
@@ -147,7 +151,7 @@ def read_pair(dataset: PairedDataset, index: int, t: int, z: int, window: Box) -
     if one.target is None:
         return np.concatenate([image, finite[None]])
     target, known = _read(one.target, dataset.target_normalisations[index], t, z, window)
-    return np.concatenate([image, known[None], target])
+    return np.concatenate([image, (finite * known)[None], target])
 
 
 def _read(stack: Stack, normalisation: Normalisation, t: int, z: int, window: Box) -> tuple[Array, Array]:

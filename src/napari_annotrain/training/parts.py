@@ -28,4 +28,6 @@ def choose_parts(net: NetSpec, n_weights: int, patch: int, batch: int, precision
 def step_memory(net: NetSpec, n_weights: int, patch: int, batch: int, precision: torch.dtype) -> float:
     """Bytes, reckoned, of a step in which so many patches of this side, in px, go through the network at once."""
     a_patch = precision.itemsize * NUMBERS_PER_MAP * net.convolutions * net.width * patch**2 * BLOCKS[net.block]
+    if net.down == "none":  # every block at full size; the numbers were fitted to three of them
+        a_patch *= max(1.0, (1 + net.depth) / 3)
     return batch * a_patch + BESIDES + 4 * FLOATS_PER_WEIGHT * n_weights

@@ -50,8 +50,8 @@ class LabelSource:
         self._sampler = self._sampler.grown(grown.dataset, grown.fresh, step)
 
 
-def source_of(dataset: AnnotatedDataset | PairedDataset, spec: TrainSpec, patch: int) -> Source:
-    """The source for a dataset; `patch` is the side of the network's input, in px."""
+def source_of(dataset: AnnotatedDataset | PairedDataset, spec: TrainSpec, patch: int, lost: int = 0) -> Source:
+    """The source for a dataset; the network's input is `patch` px wide, of which it loses some on every side."""
     if isinstance(dataset, PairedDataset):
-        return PairedSource(dataset, spec, patch)
+        return PairedSource(dataset, spec, patch, lost)
     return LabelSource(dataset, spec, patch)

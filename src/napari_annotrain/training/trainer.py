@@ -145,7 +145,7 @@ def fit(
     shown = Shown.of(dataset, net, spec)
     yield from _beginning(learner, dataset, free)
     yield from (Note(text) for text in doubts_about(spec, progress.endless, shown.held_out is not None))
-    with closing(Batches(dataset, spec, patch, learner.device)) as batches:
+    with closing(Batches(dataset, spec, patch, learner.device, target_crop.start)) as batches:
         if anchor is not None and isinstance(dataset, AnnotatedDataset):
             learner.anchor = anchor.trusted(_agreement(anchor, learner, batches, target_crop, len(dataset.classes)))
         while progress.goes_on(learner.step):

@@ -93,6 +93,8 @@ class ChangesFlow:
             self._refuse(image, "Choose to show classes or cells: only labels can be compared.")
             return
         before = model if training else c.session.before
+        if before is not None and before.model.card.target == "image":
+            before = None  # it gave no labels
         spec = c.session.predict.model_copy(update={"output": kind, "scheduler": ""})
         canvas = c.roster.known(layer).growing or as_tzyx(layer.data, label_axes(image, c.roster.axes(image)))
         accepted = self._accepted.get(image, [])

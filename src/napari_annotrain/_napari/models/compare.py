@@ -13,7 +13,7 @@ from napari_annotrain._qt.lane import Run
 from napari_annotrain.api.comparison import Comparison
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Failed, Note, Region, Told
-from napari_annotrain.session import LAST_MODEL, NOTHING, Facts, Trained, why_not_train
+from napari_annotrain.session import LAST_MODEL, NOTHING, Facts, Trained, why_not_labels, why_not_train
 from napari_annotrain.specs import PRESETS
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class CompareFlow:
         c, session = self._c, self._c.session
         if session.activity != "idle":
             return
-        reason = why_not_train(c.facts()) or _why_not_these(len(keys))
+        reason = why_not_train(c.facts()) or why_not_labels(c.facts()) or _why_not_these(len(keys))
         if reason:
             raise AnnotrainError(reason)
         images = c.keep.as_painted()
@@ -131,7 +131,7 @@ class CompareFlow:
         box.set_running(
             running,
             {
-                "start": running or why_not_train(facts) or _why_not_these(len(box.chosen())),
+                "start": running or why_not_train(facts) or why_not_labels(facts) or _why_not_these(len(box.chosen())),
                 "stop": ending if going else "Nothing is being compared.",
                 "labels": running or none or ("" if facts.image else "There is no image yet."),
                 "use": running or none or nothing,
@@ -154,7 +154,9 @@ class CompareFlow:
         base = session.model.model if session.base == LAST_MODEL and session.model is not None else session.base
         usual = PRESETS[session.preset]
         preset = usual.model_copy(update={"train": session.train, "net": session.net or usual.net})
-        return preset if base == NOTHING else (preset, base)
+        if base != NOTHING:
+            return preset, base
+        return preset.model_copy(update={"train": session.train.model_copy(update={"freeze": "none"})})
 
     def _draw(self) -> None:
         if self._c.panel is None:

@@ -9,7 +9,7 @@ from napari_annotrain._napari.predict.pieces import Measured
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.events import Event
-from napari_annotrain.specs import PredictSpec, TrainSpec
+from napari_annotrain.specs import NetChoices, PredictSpec, TrainSpec
 
 InUse = Callable[[], bool]
 
@@ -35,12 +35,18 @@ def doubts(
 
 
 def rate_search(
-    images: Sequence[AnnotatedImage], target: str, preset: str, base: Any, spec: TrainSpec, in_use: InUse
+    images: Sequence[AnnotatedImage],
+    target: str,
+    preset: str,
+    base: Any,
+    spec: TrainSpec,
+    in_use: InUse,
+    net: NetChoices | None = None,
 ) -> Iterator[Event]:
     """Look for a learning rate, and give the memory back however it ends."""
     api = engine.load()
     try:
-        run = api.iter_finding(images, target=target, preset=preset, base=base, spec=spec)
+        run = api.iter_finding(images, target=target, preset=preset, base=base, spec=spec, net=net)
         with closing(api.leave_a_core(run, in_use)) as events:
             yield from events
     finally:

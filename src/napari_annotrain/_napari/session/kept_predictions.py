@@ -19,7 +19,7 @@ def stored_prediction(roster: Roster, image: Image) -> StoredPrediction | None:
     growing = None if layer is None else roster.known(layer).growing
     if growing is None or growing.path is None or not is_store(growing.path):
         return None
-    channels = growing.shape[0] if growing.ndim == 5 else 1
+    channels = growing.shape[0] if growing.ndim == 5 else 0
     kind = str(layer.metadata.get("annotrain"))
     return StoredPrediction(path=str(growing.path), kind=kind, dtype=str(growing.dtype), channels=channels)
 

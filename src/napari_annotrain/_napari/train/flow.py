@@ -59,8 +59,10 @@ class TrainFlow(TrainSettings):
         if not images:
             raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
         base = session.model.model if session.base == LAST_MODEL and session.model is not None else session.base
-        args = (images, session.target, session.preset, None if base == NOTHING else base, session.train)
-        net = session.net if base == NOTHING else None
+        afresh = base == NOTHING
+        spec = session.train.model_copy(update={"freeze": "none"}) if afresh else session.train  # nothing to keep
+        args = (images, session.target, session.preset, None if afresh else base, spec)
+        net = session.net if afresh else None
         names = dict(session.class_names) if session.target == "classes" else {}
         session.activity = "training"
         c.say("Preparing to train ...")

@@ -42,7 +42,7 @@ class KeepFlow:
     @property
     def on(self) -> bool:
         """Whether training goes on until Stop, with what is painted meanwhile."""
-        return self._c.session.keep_training
+        return self._c.session.keep_training and not self._c.image_target.on
 
     def set_on(self, on: bool) -> None:
         """Let training go on while somebody paints, or end at its limit; a training that runs follows."""

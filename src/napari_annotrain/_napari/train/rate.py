@@ -5,7 +5,7 @@ from napari_annotrain._qt.lane import Run
 from napari_annotrain._qt.layout import duration
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Done, Event, Failed, Step
-from napari_annotrain.session import LAST_MODEL, NOTHING, why_not_train
+from napari_annotrain.session import LAST_MODEL, NOTHING, why_not_labels, why_not_train
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -24,18 +24,21 @@ class RateFlow:
         c, session = self._c, self._c.session
         if session.activity != "idle":
             return
-        reason = why_not_train(c.facts())
+        reason = why_not_train(c.facts()) or why_not_labels(c.facts())
         if reason:
             raise AnnotrainError(reason)
         images = c.keep.as_painted()
         if not images:
             raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
         base = session.model.model if session.base == LAST_MODEL and session.model is not None else session.base
-        args = (images, session.target, session.preset, None if base == NOTHING else base, session.train)
+        afresh = base == NOTHING
+        spec = session.train.model_copy(update={"freeze": "none"}) if afresh else session.train
+        args = (images, session.target, session.preset, None if afresh else base, spec)
+        net = session.net if afresh else None
         session.activity = "training"
         c.lane.start(
             Run(
-                lambda: rate_search(*args, c.lane.in_use),
+                lambda: rate_search(*args, c.lane.in_use, net),
                 self._begin,
                 c.guarded(self._on_event),
                 c.guarded(self._on_end),

@@ -46,11 +46,17 @@ class Arrivals:
             return
         if together:
             self._say(f"{c.image.name} is chosen: choose another image in step 1 to work on that.")
-        elif c.session.activity == "idle" and not any(isinstance(layer, Labels) for layer in c.roster.viewer.layers):
+        elif self._nothing_was_done():
             c.panel.image.image_combo.choose(new[0])
             self._say(f"{new[0].name} is chosen now: choose another image in step 1 to work on that.")
         else:
             self._say(f"{new[0].name} is open too: choose it in step 1 to work on it instead of {c.image.name}.")
+
+    def _nothing_was_done(self) -> bool:
+        """Whether nobody has begun to work on the chosen image; of one that is to become another, who knows."""
+        c = self._c
+        labels = any(isinstance(layer, Labels) for layer in c.roster.viewer.layers)
+        return c.session.activity == "idle" and not labels and not c.image_target.on
 
     def _say(self, words: str) -> None:
         c, image = self._c, self._c.image

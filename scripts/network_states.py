@@ -1,0 +1,64 @@
+"""Further states of the window worth a picture: networks, images from images, doubt."""
+
+import numpy as np
+from desk import WHERE, Desk
+from states import no_annotation, ready, state, well_annotated
+
+from napari_annotrain.data.synthetic import cells
+
+
+@state("meaning-changes", "Classes become cells", "What was painted means something else then; there is a way back.")
+def meaning_changes() -> Desk:
+    desk = ready()
+    desk.find("target_combo").choose("cells")
+    desk.pause()
+    return desk
+
+
+@state("network-parts", "Parts of the network", "What does not go together is said there.")
+def network_parts() -> Desk:
+    desk = ready()
+    desk.find("base_combo").choose("nothing")
+    desk.open_steps("Train")
+    desk.press("network_parts_button")
+    return desk
+
+
+@state("compared", "Networks compared", "The same annotation, the same time: curves, table, and each one's labels.")
+def compared() -> Desk:
+    desk = well_annotated()
+    desk.find("base_combo").choose("nothing")
+    desk.open_steps("Models")
+    desk.press("compare_fold_button")
+    box = desk.panel.models.compare
+    for name, check in box.checks.items():
+        check.setChecked(name in ("fast", "flat", "fcn"))
+    box.seconds.setValue(25)
+    desk.press("compare_button")
+    desk.idle()
+    return desk
+
+
+@state("image-from-image", "Images from images", "A noisy image learns from a clean one; the result is an image.")
+def image_from_image() -> Desk:
+    desk = Desk()
+    clean, _ = cells(seed=6)
+    low, high = np.percentile(clean, (1, 99.8))
+    noisy = clean + np.random.default_rng(0).normal(0, 0.15 * (high - low), clean.shape)
+    target = desk.array(clean.astype(np.float32), "long exposure", **WHERE)
+    image = desk.array(noisy.astype(np.float32), "short exposure", contrast_limits=(low, high), **WHERE)
+    desk.find("image_combo").choose(image)
+    desk.find("target_combo").choose("image")
+    desk.find("annotation_combo").choose(target)
+    desk.train_for(120)
+    desk.idle()
+    desk.open_steps("Annotate", "Train")
+    return desk
+
+
+@state("uncertainty", "Uncertainty", "Where the model is in doubt, as a layer.")
+def uncertainty() -> Desk:
+    desk = no_annotation()
+    desk.have_predicted("uncertainty", "slice")
+    desk.open_steps("Image", "Predict")
+    return desk
