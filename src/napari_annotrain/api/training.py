@@ -205,7 +205,8 @@ def _check_settings(spec: TrainSpec, before: TrainSpec, target: str) -> None:
     """Refuse settings that the training to resume cannot go on with."""
     if spec.optimiser != before.optimiser:
         raise AnnotrainError(
-            f"The training to resume goes on with the optimiser {before.optimiser}: leave it out, or train without resume."
+            f"The training to resume goes on with the optimiser {before.optimiser}: leave it out, or train without "
+            "resume."
         )
     if target == "image" and spec.image != before.image:
         raise AnnotrainError(
