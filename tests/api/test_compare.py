@@ -347,3 +347,10 @@ def test_the_last_event_holds_the_result(pictures):
     *_, last = api.iter_comparison([annotated], BOTH, steps=1, device="cpu")
     assert isinstance(last, Done)
     assert [one.name for one in last.result.contenders] == list(BOTH)
+
+
+def test_a_setting_that_is_there_twice_is_asked_about():
+    with pytest.raises(AnnotrainError, match=r"more than one 'gamma': write loss.gamma or augment.gamma"):
+        read_candidates(["fast:gamma=1", "standard"])
+    one, other = read_candidates(["fast:augment.gamma=1", "fast:loss.gamma=1"])
+    assert (one.preset.train.augment.gamma, other.preset.train.loss.gamma) == (1, 1)

@@ -87,6 +87,8 @@ def test_the_learning_rate_is_found_told_and_kept_when_training_is_resumed(pair,
     assert settings_of(model)["learning_rate"] == curve.rate
     assert any(isinstance(e, Note) and str(curve) in e.text for e in notes)
     at.train(*pair, out=out, resume=True, settings=settings, **{**FEW, "steps": 3})
+    with pytest.raises(AnnotrainError, match="goes on with the optimiser adamw"):
+        at.train(*pair, out=out, resume=True, settings={"optimiser": "sgd"}, **{**FEW, "steps": 4})
     assert load_state(out)[2].learning_rate == curve.rate
 
 

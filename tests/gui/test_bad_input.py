@@ -225,7 +225,7 @@ def test_no_unknown_preset_device_or_output_can_be_chosen(lab):
     assert offered["preset_combo"] - {"own"} == set(PRESETS)
     assert offered["device_combo"] <= {"auto", "cpu", "cuda", "mps"}
     assert offered["output_combo"] == {"classes", "cells", "probabilities", "uncertainty"}
-    assert offered["target_combo"] == {"classes", "cells"}
+    assert offered["target_combo"] == {"classes", "cells", "image"}
     for name in offered:
         assert not lab.find(name).isEditable()
 

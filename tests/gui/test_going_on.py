@@ -547,7 +547,7 @@ def test_a_run_that_fails_before_anything_is_predicted_leaves_no_veil(open_windo
     assert VEIL not in lab.viewer.layers
 
 
-@pytest.mark.parametrize("output", ["cells", "probabilities"])
+@pytest.mark.parametrize("output", ["cells", "probabilities", "uncertainty"])
 def test_a_finished_result_comes_back_with_its_session(open_window, person, small, output):
     lab = open_window(output)
     lab.annotate()

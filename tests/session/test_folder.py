@@ -243,6 +243,21 @@ def test_settings_come_back_as_they_were():
     assert after.net == net
 
 
+def test_what_a_session_does_not_say_is_as_in_a_new_one():
+    session = Session(net=NetSpec(up="bilinear"), keep_training=True)
+    restore_settings(session, {"target": "cells"})
+    assert (session.target, session.net, session.keep_training) == ("cells", None, False)
+
+
+def test_the_methods_paragraph_names_what_is_not_the_u_net_of_the_paper():
+    settings = {"loss": {"cross_entropy": 1, "dice": 0.5}, "schedule": "cosine"}
+    card = {"target": "classes", "net": NetSpec(down="none", block="residual").model_dump()}
+    said = methods(card | {"provenance": {"settings": settings}}, 1, "5 pixels", "0.1.0")
+    for words in ("relative of the U-Net", "no pooling", "block residual", "1 x weighted", "0.5 x soft Dice", "cosine"):
+        assert words in said
+    assert "levels of pooling" not in said
+
+
 #: As version 0.1.0 wrote it.
 OLD = {
     "format": 1,

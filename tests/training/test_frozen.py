@@ -59,3 +59,15 @@ def test_a_base_for_other_channels_and_classes_can_be_frozen(dataset, tiny_net, 
     last = trained(build_dataset([rgb], "classes", spec), net, spec, start=base).model
     assert torch.equal(last["bottom.0.weight"], base["bottom.0.weight"])
     assert torch.allclose(last["down.0.0.weight"].sum(1), base["down.0.0.weight"].sum(1), atol=1e-6)
+
+
+def test_weights_that_did_not_fit_learn_although_their_part_is_kept(dataset, tiny_net, tiny_spec):
+    net = tiny_net.model_copy(update={"block": "residual"})
+    base = trained(dataset, net, tiny_spec).model
+    base = {name: torch.cat([w, w], 1) if w.ndim == 4 and w.shape[1] == 1 else w for name, w in base.items()}
+    spec = tiny_spec.model_copy(update={"freeze": "encoder", "learning_rate": 1e-2})
+    last, before = trained(dataset, net, spec, start=base).state.weights, trained(dataset, net, tiny_spec).model
+    kept = {name for name in base if name.startswith(("down.", "bottom.")) and torch.equal(base[name], last[name])}
+    assert "down.0.shortcut.0.weight" in before
+    assert "down.0.shortcut.0.weight" not in kept
+    assert any(name.startswith("down.1.") and name.endswith("weight") for name in kept)

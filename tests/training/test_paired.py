@@ -213,3 +213,38 @@ def test_weights_that_are_worse_by_chance_are_kept_and_others_not():
     assert set(kept.weights) == {"0"}
     assert kept.score == pytest.approx(-10 * np.log10(6 / 300))
     assert set(after(errors(900, 900, 900)).weights) == {"0"}, "also the first one, far below 0 dB"
+
+
+def test_a_network_that_crops_learns_up_to_the_edges_of_the_image():
+    dataset = build_paired([discs()], spec_of())
+    source = PairedSource(dataset, spec_of(), 396, lost=92)
+    inner, seen = slice(92, 304), np.zeros((400, 400), bool)
+    for k in range(60):
+        index, t, z, (y, x) = source._choose(np.random.default_rng(k))
+        known = source._cut(index, t, z, (y, x))[1][0, inner, inner] > 0
+        rows, columns = (slice(s.start + 92, s.start + 304) for s in (y, x))
+        assert rows.start >= 0
+        assert columns.stop <= 400
+        seen[rows, columns] |= known
+    held_out = is_validation(dataset.keys[0], 0, 0, (slice(0, 400), slice(0, 400)), dataset.share, dataset.released)
+    assert not (seen & held_out).any()
+    for rim in (seen[:20], seen[-20:], seen[:, :20], seen[:, -20:]):
+        assert rim.any()
+    assert seen[92:-92, 92:-92].sum() == (~held_out[92:-92, 92:-92]).sum()
+
+
+def test_pixels_of_the_image_that_are_not_finite_are_not_known():
+    pair = discs()
+    noisy = np.array(pair.stack.array)
+    noisy[200:220] = np.nan
+    dataset = build_paired([PairedImage(Stack.of(noisy), pair.target)], spec_of())
+    maps = PairedSource(dataset, spec_of(), 32)._cut(0, 0, 0, (slice(190, 222), slice(190, 222)))[1]
+    assert not maps[0, 10:30].any()
+
+
+def test_ssim_alone_can_be_learnt_from_where_it_knows_no_window():
+    made = torch.rand(1, 1, 8, 8, requires_grad=True)
+    loss = ImageLoss(ImageSpec(mse=0, ssim=1))(made, maps_of(torch.rand(1, 1, 8, 8)))
+    loss.backward()
+    assert loss.item() == 0
+    assert not made.grad.any()
