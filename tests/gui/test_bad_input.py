@@ -267,4 +267,4 @@ def test_images_of_any_real_type_and_size_are_trained_on_and_predicted(lab):
     for name in ("small bool", "one pixel"):
         lab.find("image_combo").setCurrentText(name)
         lab.run("predict_stack_button")
-        assert "Predicted the whole stack" in lab.status
+        assert "Predicted the whole image" in lab.status
