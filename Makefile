@@ -11,7 +11,7 @@ ifeq ($(shell uname)$(DISPLAY),Linux)
 screen := QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1000x24"
 endif
 # Tests run in two processes, each on a virtual screen of its own (pytest-xvfb); a file's tests stay together.
-side_by_side := $(if $(filter Linux,$(shell uname)),QT_QPA_PLATFORM=xcb) $(bin)/python -m pytest -n 2 --dist loadfile
+side_by_side := $(if $(filter Linux,$(shell uname)),QT_QPA_PLATFORM=xcb) $(bin)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 # Images from real microscopes, where this machine has them; without them their tests say so and skip.
 ifneq ($(wildcard ../shared/data),)
 export ANNOTRAIN_DATA ?= $(abspath ../shared/data)

@@ -12,11 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import HealthCheck, settings
 
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.data.writing import write_array
 from napari_annotrain.specs import NetSpec, TrainSpec
+
+# how long an example takes hangs on what else the computer does
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def draw_discs(shape=(64, 72), seed=0, discs=((20, 20, 9), (40, 52, 12))):

@@ -145,6 +145,7 @@ class CompareBox(QWidget):
         before = {key: check.isChecked() for key, check in self.checks.items()}
         for check in self.checks.values():
             self._grid.removeWidget(check)
+            check.hide()  # it lives on until Qt has time
             check.deleteLater()
         self.checks = {}
         for i, (key, text, tip) in enumerate(candidates):
