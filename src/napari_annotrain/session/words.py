@@ -89,7 +89,8 @@ def _what_next_of_images(facts: Facts) -> str:
         return NO_TARGET
     if facts.problem:
         return facts.problem
-    return "Predict the whole stack, or train again." if facts.trained else "Ready: press Train."
+    whole = "stack" if facts.planes > 1 else "image"
+    return f"Predict the whole {whole}, or train again." if facts.trained else "Ready: press Train."
 
 
 NOTHING_PAINTED = "That is for painted classes and cells: this model learns an image."
