@@ -50,3 +50,16 @@ def test_running_out_of_memory_is_told_from_other_errors(error, expected):
 
 def test_the_cpu_is_described_by_its_cores():
     assert device.describe(torch.device("cpu")).startswith("CPU, ")
+
+
+def test_float32_on_a_gpu_has_all_its_digits_and_others_get_their_switch_back():
+    gpu, switch = torch.device("cuda"), torch.backends.cudnn
+    before = switch.allow_tf32
+    with device.autocast(gpu, torch.float32):
+        assert not switch.allow_tf32
+        with device.autocast(gpu, torch.float32):  # prediction while training goes on
+            assert not switch.allow_tf32
+        assert not switch.allow_tf32
+    assert switch.allow_tf32 == before
+    with device.autocast(torch.device("cpu"), torch.float32):
+        assert switch.allow_tf32 == before

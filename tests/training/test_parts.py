@@ -20,7 +20,7 @@ from napari_annotrain.training.learner import prepare
 
 keep_freed_memory()
 net = PRESETS["fast"].net.choose({"block": sys.argv[1]})
-learner = prepare(net, PRESETS["fast"].train.model_copy(update={"precision": "float32"}))
+learner = prepare(net, PRESETS["fast"].train.model_copy(update={"device": "cpu", "precision": "float32"}))
 images = torch.rand(8, 1, 128, 128)
 maps = torch.ones(8, 2, 128, 128)
 line = lambda name: next(int(l.split()[1]) * 1024 for l in open("/proc/self/status") if l.startswith(name))

@@ -55,6 +55,18 @@ def test_same_seed_same_weights_and_another_seed_others(dataset, tiny_net, tiny_
     assert not same(a, c)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_a_stopped_training_goes_on_on_the_gpu(dataset, tiny_net, tiny_spec, optimiser):
+    spec = tiny_spec.model_copy(update={"device": "cuda", "optimiser": optimiser})
+    first = last_checkpoint(fit(dataset, tiny_net, spec))
+    longer = spec.model_copy(update={"steps": spec.steps + 2})
+    losses = [e.loss for e in fit(dataset, tiny_net, longer, state=first.state) if isinstance(e, Step)]
+    assert len(losses) == 2
+    assert np.isfinite(losses).all()
+
+
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_stopped_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(

@@ -6,6 +6,7 @@ import functools
 import gc
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,9 +62,33 @@ def describe(device: torch.device) -> str:
 
 @contextlib.contextmanager
 def autocast(device: torch.device, precision: torch.dtype) -> Iterator[None]:
-    """Compute in a lower precision where that is asked for."""
-    with torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32):
+    """Compute in a lower precision where that is asked for, and in all digits of float32 where not."""
+    exact = _all_digits if device.type == "cuda" and precision == torch.float32 else contextlib.nullcontext()
+    with exact, torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32):
         yield
+
+
+class _AllDigits:
+    """Keeps cuDNN from rounding float32 to TF32 (10 bits); the switch is the process's, and others' when we are done."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._before = threading.Lock(), 0, True
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._before = torch.backends.cudnn.allow_tf32
+                torch.backends.cudnn.allow_tf32 = False
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                torch.backends.cudnn.allow_tf32 = self._before
+
+
+_all_digits = _AllDigits()
 
 
 def release_memory(search: bool = False) -> None:

@@ -96,10 +96,9 @@ def restore_optimiser(
     """Put the tensors of `copy_optimiser` back."""
     for name, p in network.named_parameters():
         if name in saved:
+            # a fused optimiser wants its counter of steps, too, where the weights are
             optimiser.state[p] = {
-                slot: value.clone()
-                if value.ndim == 0
-                else value.to(p.device, copy=True).contiguous(
+                slot: value.to(p.device, copy=True).contiguous(
                     memory_format=torch.channels_last if value.ndim == 4 else torch.contiguous_format
                 )
                 for slot, value in saved[name].items()
