@@ -430,3 +430,39 @@ class _Carded:
 
     def model_dump(self, mode):
         return self._card
+
+
+@pytest.fixture
+def pair(person, fake, tmp_path):
+    """A noisy image and the clean one that it should become, trained once."""
+    made, rng = person(), np.random.default_rng(0)
+    made.files = [tmp_path / "clean.tif", tmp_path / "noisy.tif"]
+    for path in made.files:
+        tifffile.imwrite(path, rng.random((40, 60)).astype(np.float32))
+        made.viewer.open(path)
+    made.open_panel()
+    made.find("target_combo").choose("image")
+    return made
+
+
+def test_the_image_to_become_is_still_chosen_in_another_window(pair, person, sessions):
+    pair.find("annotation_combo").choose(pair.viewer.layers["clean"])
+    pair.train()
+    kept(pair, sessions, lambda state, sheets: {one.name: one.target for one in state.images}.get("noisy") == "clean")
+    other = reopened(person, pair, pair.files[1])
+    noisy, clean = (other.viewer.layers[name] for name in ("noisy", "clean"))
+    assert other.controller.roster.target(noisy) is clean
+    assert other.find("target_combo").choice() == "image"
+    other.viewer.layers.selection.active = noisy
+    other.idle()
+    assert other.find("annotation_combo").item() is clean
+    assert other.enabled("train_button")
+
+
+def test_an_image_that_was_learnt_from_alone_is_opened_again(pair, person, sessions):
+    pair.find("learn_from_combo").choose("noise2void")
+    pair.train()
+    kept(pair, sessions, lambda state, sheets: [one.name for one in state.images] == ["noisy"])
+    other = reopened(person, pair)
+    assert [layer.name for layer in other.viewer.layers] == ["noisy"]
+    assert other.find("learn_from_combo").choice() == "noise2void"

@@ -190,6 +190,16 @@ def test_where_the_network_sees_a_border_touching_cells_are_parted():
     assert label_cells(1.0 * both, np.where(seam, 0.1, 1.0) * both).max() == 2
 
 
+def test_a_fragment_that_the_network_sees_apart_is_an_object_however_small_beside_the_others():
+    cell, fragment = disc(80, 70, 20), disc(80, 98, 9)
+    foreground = 1.0 * (cell | fragment)
+    deep = np.maximum(1 - np.hypot(Y - 80, X - 70) / 21, 1 - np.hypot(Y - 80, X - 98) / 10).clip(0)
+    assert label_cells(foreground, foreground, cell_diameter_px=40).max() == 1
+    labels = label_cells(foreground, deep, cell_diameter_px=40)
+    assert labels.max() == 2
+    assert labels[80, 100] != labels[80, 70]
+
+
 @pytest.mark.parametrize("certain", [True, False], ids=["mask", "probability"])
 @pytest.mark.parametrize("turn", range(3))
 def test_the_steepest_way_up_gives_the_labels_of_a_flood(certain, turn, monkeypatch):

@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_annotrain._qt.layout import faint_label
 from napari_annotrain._qt.palette import Theme, class_colour
 from napari_annotrain._qt.plot import SMOOTHING
+from napari_annotrain._qt.small_plot import new_plot, paint_plot, plot_scores_by_seconds
 
 HEIGHT = 150
 #: The curve of a loss is drawn with this opacity (hexadecimal), so that the scores stand out.
@@ -70,7 +71,7 @@ class ComparePlot(QWidget):
         """Draw in other colours."""
         self._theme = theme
         if self._plot is not None:
-            self._paint_theme()
+            paint_plot(self._plot, self._theme)
 
     def _have(self, n: int) -> None:
         """As many pairs of curves as there are candidates."""
@@ -86,32 +87,11 @@ class ComparePlot(QWidget):
             self._drawn.append((thin, self._plot.plot(pen=pg.mkPen(colour, width=2), **look)))
 
     def _create(self) -> None:
-        import pyqtgraph as pg
-
-        plot = pg.PlotWidget(self, enableMenu=False)
-        menu = plot.plotItem.ctrlMenu
-        menu.setParent(plot, menu.windowFlags())  # as in LossPlot
-        plot.hideButtons()
-        plot.setMouseEnabled(x=False, y=False)
-        plot.setMinimumWidth(60)
-        plot.setFixedHeight(HEIGHT)
-        plot.setYRange(0, 1, padding=0.08)
-        plot.setAntialiasing(True)
-        plot.getAxis("left").setWidth(28)
-        plot.getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
-        plot.getAxis("bottom").tickStrings = lambda values, scale, spacing: [f"{value:g} s" for value in values]
-        plot.showGrid(y=True, alpha=0.15)
+        plot = new_plot(self, HEIGHT, axis_width=28)
+        plot_scores_by_seconds(plot, padding=0.08)
         self._plot = plot
         self._column.addWidget(plot)
-        self._paint_theme()
-
-    def _paint_theme(self) -> None:
-        self._plot.setBackground(self._theme.background)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(self._theme.faint)
-            axis.setTextPen(self._theme.faint)
-            axis.setStyle(tickLength=-4, tickTextOffset=2)
+        paint_plot(self._plot, self._theme)
 
 
 def _smoothed(losses: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:

@@ -5,6 +5,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_annotrain._qt.layout import faint_label
 from napari_annotrain._qt.palette import Theme
+from napari_annotrain._qt.small_plot import new_plot, paint_plot
 
 HEIGHT = 64
 COLOUR = "#2ec4f1"
@@ -50,7 +51,7 @@ class CorrectionsPlot(QWidget):
         """Draw in other colours."""
         self._theme = theme
         if self._plot is not None:
-            self._paint_theme()
+            paint_plot(self._plot, self._theme)
 
     def _draw(self) -> None:
         if self._plot is None:
@@ -69,26 +70,10 @@ class CorrectionsPlot(QWidget):
     def _create(self) -> None:
         import pyqtgraph as pg
 
-        plot = pg.PlotWidget(self, enableMenu=False)
-        menu = plot.plotItem.ctrlMenu
-        menu.setParent(plot, menu.windowFlags())  # as in LossPlot
-        plot.hideButtons()
-        plot.setMouseEnabled(x=False, y=False)
-        plot.setMinimumWidth(60)
-        plot.setFixedHeight(HEIGHT)
-        plot.setAntialiasing(True)
-        plot.getAxis("left").setWidth(36)
+        plot = new_plot(self, HEIGHT)
         self._curve = plot.plot(
             pen=pg.mkPen(COLOUR, width=2), symbol="o", symbolSize=5, symbolBrush=COLOUR, symbolPen=None
         )
         self._plot = plot
         self._column.insertWidget(1, plot)
-        self._paint_theme()
-
-    def _paint_theme(self) -> None:
-        self._plot.setBackground(self._theme.background)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(self._theme.faint)
-            axis.setTextPen(self._theme.faint)
-            axis.setStyle(tickLength=-4, tickTextOffset=2)
+        paint_plot(self._plot, self._theme)

@@ -5,6 +5,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_annotrain._qt.layout import faint_label
 from napari_annotrain._qt.palette import Theme
+from napari_annotrain._qt.small_plot import new_plot, paint_plot, plot_scores_by_seconds
 
 HEIGHT, EMPTY_HEIGHT = 116, 22
 REDRAW_MS = 150
@@ -71,7 +72,7 @@ class LossPlot(QWidget):
         """Draw in other colours."""
         self._theme = theme
         if self._plot is not None:
-            self._paint_theme()
+            paint_plot(self._plot, self._theme)
 
     def redraw(self) -> None:
         """Draw the points there are."""
@@ -92,7 +93,7 @@ class LossPlot(QWidget):
         words = f"<span style='color:{LOSS_COLOUR}'>■</span> loss{loss}"
         if self.score[1]:
             last = self.score[1][-1]
-            score = f"score {last:.2f}" if self._measure == "IoU" else f"PSNR {last:.1f} dB (1: {MOST_DB:.0f} dB)"
+            score = f"score {last:.2f}" if self._measure == "IoU" else f"PSNR {last:.1f} dB (1:\N{NO-BREAK SPACE}{MOST_DB:.0f}\N{NO-BREAK SPACE}dB)"
             words += f" &nbsp; <span style='color:{SCORE_COLOUR}'>■</span> validation {score}"
         return words
 
@@ -104,18 +105,8 @@ class LossPlot(QWidget):
         import pyqtgraph as pg
 
         self.setFixedHeight(HEIGHT)
-        plot = pg.PlotWidget(self, enableMenu=False)
-        menu = plot.plotItem.ctrlMenu
-        menu.setParent(plot, menu.windowFlags())  # pyqtgraph leaves it a window of its own, which outlives the panel
-        plot.hideButtons()
-        plot.setMouseEnabled(x=False, y=False)
-        plot.setMinimumWidth(60)
-        plot.setYRange(0, 1, padding=0.12)
-        plot.setAntialiasing(True)
-        plot.getAxis("left").setWidth(28)
-        plot.getAxis("bottom").tickStrings = _seconds
-        plot.getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
-        plot.showGrid(y=True, alpha=0.15)
+        plot = new_plot(self, axis_width=28)
+        plot_scores_by_seconds(plot, padding=0.12)
         self._curves = (
             plot.plot(pen=pg.mkPen(LOSS_COLOUR, width=1.5)),
             plot.plot(
@@ -124,21 +115,9 @@ class LossPlot(QWidget):
         )
         self._plot = plot
         self._layout.addWidget(plot)
-        self._paint_theme()
-
-    def _paint_theme(self) -> None:
-        self._plot.setBackground(self._theme.background)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(self._theme.faint)
-            axis.setTextPen(self._theme.faint)
-            axis.setStyle(tickLength=-4, tickTextOffset=2)
+        paint_plot(self._plot, self._theme)
 
 
 def _thin_out(times: list[float], values: list[float]) -> None:
     if len(times) > MOST_POINTS:  # the latest one stays
         del times[-2::-2], values[-2::-2]
-
-
-def _seconds(values: list[float], scale: float, spacing: float) -> list[str]:
-    return [f"{value:g} s" for value in values]

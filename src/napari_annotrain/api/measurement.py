@@ -3,12 +3,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_annotrain.api.failures import Failures, left_out
+from napari_annotrain.api.outcome import result_of
 from napari_annotrain.api.sources import Source, is_path, one_stack
 from napari_annotrain.data.pairs import is_folder, pair_files, stem
 from napari_annotrain.data.places import check_place, check_way
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError, PartlyDone
-from napari_annotrain.events import Done, Note, OnEvent
+from napari_annotrain.events import Note, OnEvent
 from napari_annotrain.measurement import Kind, Table, iter_measurement, iter_rois, join, no_objects, write_table
 from napari_annotrain.measurement.rois import check_rois_place
 from napari_annotrain.measurement.table import check_table_place
@@ -135,11 +136,7 @@ class _One:
         if rois is not None:
             check_place(check_rois_place(rois))
         labels, image, also = sources.opened(self._axes)
-        for event in iter_measurement(labels, image, self._kind, self._annotation, also):
-            if isinstance(event, Done):
-                table: Table = event.result
-            else:
-                self._tell(event)
+        table: Table = result_of(iter_measurement(labels, image, self._kind, self._annotation, also), self._tell)
         if not table.n_rows:
             if not empty:
                 raise AnnotrainError(no_objects(labels.name))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_annotrain.api.outcome import result_of
 from napari_annotrain.api.piecewise import measure_normalisation
 from napari_annotrain.api.prediction import predict_spec
 from napari_annotrain.api.sources import Source, annotated_image, one_stack
@@ -67,13 +68,7 @@ def where_next(
     stack = one_stack(image, axes)
     annotated = None if annotation is None else annotated_image(stack, annotation, axes, dense=False)
     run = iter_where_next(known, stack, annotated, spec=predict_spec(device=device), most=most, most_pixels=most_pixels)
-    found: list[Doubt] = []
-    with closing(run) as events:
-        for event in events:
-            if on_event:
-                on_event(event)
-            if isinstance(event, Done):
-                found = event.result
+    found: list[Doubt] = result_of(run, on_event) or []
     return found
 
 

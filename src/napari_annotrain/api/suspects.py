@@ -3,6 +3,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from napari_annotrain.api.outcome import result_of
 from napari_annotrain.api.piecewise import measure_normalisation
 from napari_annotrain.api.prediction import predict_spec
 from napari_annotrain.api.sources import Source, annotated_image
@@ -60,14 +61,8 @@ def find_suspects(
     """
     known = model if isinstance(model, Model) else load_model(model)
     painted = annotated_image(image, annotation, axes, dense=False)
-    found: list[Suspect] = []
     run = iter_suspects(known, painted, target == "cells", spec=predict_spec(device=device), most=most)
-    with closing(run) as events:
-        for event in events:
-            if on_event:
-                on_event(event)
-            if isinstance(event, Done):
-                found = event.result
+    found: list[Suspect] = result_of(run, on_event) or []
     return found
 
 

@@ -1,19 +1,19 @@
 """What suits an annotation and a computer: the learning rate, and the size of patches and batches."""
 
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from napari_annotrain.api.chosen import choose_settings
+from napari_annotrain.api.outcome import result_of
 from napari_annotrain.api.plan import Plan, make_plan
 from napari_annotrain.api.sources import Source, annotated_images
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.dataset import AnnotatedDataset
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Done, Event, Note, OnEvent
+from napari_annotrain.events import Event, Note, OnEvent
 from napari_annotrain.net.device import choose_device
 from napari_annotrain.net.model import Model
 from napari_annotrain.specs import NetChoices, TrainSpec, find_preset
@@ -58,7 +58,7 @@ def find_learning_rate(
     if steps < 2:
         raise AnnotrainError(f"A learning rate cannot grow in {steps} steps: give at least 2.")
     plan = _plan(images, annotations, target, dense, base, preset, settings, device, axes, on_event, net)
-    found: RateCurve = _last(_rates(plan, steps), on_event)
+    found: RateCurve = result_of(_rates(plan, steps), on_event)
     return found
 
 
@@ -98,7 +98,7 @@ def measure_batches(
     plan = _plan(images, annotations, target, dense, None, preset, settings, device, axes, on_event, net)
     for patch, batch in product(patches, batches):
         choose_settings(plan.spec, {"patch": patch, "batch": batch})
-    found: BatchSizes = _last(iter_costs(_labels_of(plan), plan.net, plan.spec, patches, batches), on_event)
+    found: BatchSizes = result_of(iter_costs(_labels_of(plan), plan.net, plan.spec, patches, batches), on_event)
     return found
 
 
@@ -117,7 +117,7 @@ def iter_finding(
 
 def with_found_rate(plan: Plan, on_event: OnEvent | None) -> Plan:
     """The plan of a training with the learning rate that is found for it, which is told."""
-    curve: RateCurve = _last(_rates(plan), on_event)
+    curve: RateCurve = result_of(_rates(plan), on_event)
     if on_event:
         on_event(Note(f"Found in {len(curve.rates)} steps: {curve}."))
     spec = plan.spec.model_copy(update={"learning_rate": curve.rate})
@@ -155,15 +155,3 @@ def _plan(
     for text in opened.notes:
         tell(Note(text))
     return make_plan(opened.images, target, preset, base, spec, None, None, skip_bad=opened.skip_bad, net_choices=net)
-
-
-def _last(run: Generator[Event], on_event: OnEvent | None) -> Any:
-    """What a run ends with."""
-    result = None
-    with closing(run) as events:
-        for event in events:
-            if isinstance(event, Done):
-                result = event.result
-            elif on_event:
-                on_event(event)
-    return result

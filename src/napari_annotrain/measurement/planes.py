@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from itertools import product
 from typing import Any
 from zlib import crc32
@@ -17,7 +17,7 @@ from napari_annotrain.measurement.table import CELLS, Kind, PlaneCount, Table, s
 
 def iter_measurement(
     labels: Stack, image: Stack, kind: Kind = CELLS, annotation: bool = False, also: Sequence[Stack] = ()
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Measure the objects of a label image plane by plane; no more than one plane is in the memory.
 
     An object is all pixels of one value in one plane: one that goes through several planes has a row in each. NaN

@@ -69,7 +69,7 @@ def autocast(device: torch.device, precision: torch.dtype) -> Iterator[None]:
 
 
 class _AllDigits:
-    """Keeps cuDNN from rounding float32 to TF32 (10 bits); the switch is the process's, and others' when we are done."""
+    """Keeps cuDNN from rounding float32 to TF32 (10 bits); the switch is the process's."""
 
     def __init__(self) -> None:
         self._lock, self._users, self._before = threading.Lock(), 0, True

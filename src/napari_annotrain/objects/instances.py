@@ -21,7 +21,7 @@ SMOOTHING, NECK_DEPTH = 0.1, 0.12
 SMALLEST_PIECE, LARGEST_HOLE, CRUMB = 0.35, 0.25, 0.025
 #: With a predicted cell distance: least probability that counts as a cell, and least depth of its deepest place. Chosen
 #: on images of DSB 2018, BBBC039 and T98G that base weights were not trained on.
-THRESHOLD, SHALLOW = 0.6, 0.5
+THRESHOLD, SHALLOW = 0.6, 0.6
 #: The distance lowers the landscape no further than to this share.
 SHALLOWEST = 0.02
 #: A cell whose mean probability lies below so much of the way from the threshold to 1 is the network's doubt.
@@ -79,9 +79,10 @@ def label_cells(
     for a cell. Necks are thus compared with the cells' own size, and a long cell stays whole.
 
     With the cell distance that the network predicts, the landscape is lower where that is small, which parts cells
-    that the network sees touch. Cells are dropped that are nowhere deep inside, or of which the network is in doubt on
-    the whole: debris, blurred cells out of focus, places like none that was annotated. Seeds from that distance
-    (Scherr et al. 2020, PLoS ONE 15:e0243219) were tried and split irregular cells too often.
+    that the network sees touch, however small they are beside others (fragments of a nucleus). Cells are dropped that
+    are nowhere deep inside, or of which the network is in doubt on the whole: debris, blurred cells out of focus,
+    places like none that was annotated. Seeds from that distance (Scherr et al. 2020, PLoS ONE 15:e0243219) were tried
+    and split irregular cells too often.
 
     Parameters
     ----------
@@ -176,7 +177,7 @@ def find_basins(mask: Mask, certainty: Floats, depth: Floats | None, sigma: floa
     heights = depths(mask) * np.where(mask, certainty, 0) ** 2
     if depth is not None:
         heights *= np.sqrt(np.clip(depth, SHALLOWEST, 1))
-    return Basins.of(np.where(mask, ndi.gaussian_filter(heights, sigma), np.float32(0)), mask)
+    return Basins.of(np.where(mask, ndi.gaussian_filter(heights, sigma), np.float32(0)), mask, depth)
 
 
 def pieces_of(basins: Basins, area: float) -> Ints:

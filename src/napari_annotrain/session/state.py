@@ -67,6 +67,8 @@ class ImageState(_Part):
         Whether that layer was removed from the window.
     prediction
         What is shown of a prediction too large for the memory; None for others.
+    target
+        Name of the image that it should become; empty where it has none.
     """
 
     name: str
@@ -83,6 +85,7 @@ class ImageState(_Part):
     current: bool = True
     put_away: bool = False
     prediction: StoredPrediction | None = None
+    target: str = ""
     regions: tuple[DrawnRegion, ...] = ()
 
 

@@ -195,6 +195,16 @@ class SessionFlow(SessionKeeping):
             roster.set_axes(image, one.state.axes)
         roster.tick(image, one.state.trained_on)
         self._show_annotation(one)
+        self._pair_targets()
+
+    def _pair_targets(self) -> None:
+        """Let images be learnt to become what they were to become, as far as both are in the window."""
+        roster = self._c.roster
+        shown = {one.state.name: layer for one in self._kept if (layer := one.layer(roster.viewer)) is not None}
+        for one in self._kept:
+            image, target = shown.get(one.state.name), shown.get(one.state.target)
+            if image is not None and target is not None and roster.target(image) is None:
+                roster.pair_target(image, target)
 
     def _show_annotation(self, one: KeptImage) -> None:
         roster = self._c.roster

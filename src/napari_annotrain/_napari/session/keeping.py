@@ -197,7 +197,7 @@ class SessionKeeping:
         labels = roster.annotation(image)
         own = [one for one in self._kept if one.image is not None and one.image() is image]
         if labels is None:
-            if not own and self._regions(image):
+            if not own and (self._regions(image) or self._c.image_target.takes(image)):
                 self._kept.append(KeptImage(kept_images.describe(image), ref(image)))
             return
         found = next((one for one in self._kept if one.labels is labels and not one.superseded), None)

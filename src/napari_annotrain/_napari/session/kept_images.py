@@ -68,6 +68,9 @@ class KeptImage:
             update["annotation"] = labels.name
         if not self.awaits_prediction:
             update["prediction"] = stored_prediction(roster, layer)
+        target = roster.target(layer)
+        if target is not None:
+            update["target"] = target.name
         regions = roster.regions(layer)
         if regions is not None:
             update["regions"] = drawn(regions, roster.annotation(layer))

@@ -32,6 +32,13 @@ class ImageTarget:
         """Whether it is learnt from pairs."""
         return self._c.session.train.image.learn_from == "pair"
 
+    def takes(self, image: Image) -> bool:
+        """Whether an image is learnt from, or learnt."""
+        if not self.on or not self.needs_target:
+            return self.on and image is self._c.image
+        roster = self._c.roster
+        return roster.target(image) is not None or any(roster.target(other) is image for other in roster.images())
+
     def offer(self) -> None:
         """Offer the other images where annotations are offered else."""
         c = self._c
