@@ -86,7 +86,7 @@ def test_ctrl_c_keeps_the_best_model_so_far_and_exits_130(files, capsys, monkeyp
         if next(steps, None) is None and (files / "m.safetensors").exists():
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_annotrain.api.training.SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr("napari_annotrain.api.training_run.SECONDS_BETWEEN_SAVES", 0.0)
     monkeypatch.setattr("napari_annotrain.terminal.Progress._show", interrupt)
     arguments = [files / "images", files / "labels", "-o", files / "m.safetensors"]
     assert run("train", *arguments, "--dense", "--target", "cells", "--steps", 50, "--device", "cpu") == 130

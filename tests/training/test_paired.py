@@ -171,7 +171,7 @@ def test_training_raises_the_signal_above_the_noise(learn_from, padding):
 
 
 def test_a_resumed_training_takes_the_same_steps(monkeypatch):
-    monkeypatch.setattr("napari_annotrain.training.trainer.STEPS_BETWEEN_VALIDATIONS", 3)
+    monkeypatch.setattr("napari_annotrain.training.progress.STEPS_BETWEEN_VALIDATIONS", 3)
     spec, net = spec_of("noise2void").model_copy(update={"steps": 8}), NetSpec(width=4, depth=2)
     dataset = build_paired([discs("noise2void")], spec)
     whole = list(fit(dataset, net, spec))[-1]

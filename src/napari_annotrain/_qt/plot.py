@@ -93,7 +93,11 @@ class LossPlot(QWidget):
         words = f"<span style='color:{LOSS_COLOUR}'>■</span> loss{loss}"
         if self.score[1]:
             last = self.score[1][-1]
-            score = f"score {last:.2f}" if self._measure == "IoU" else f"PSNR {last:.1f} dB (1:\N{NO-BREAK SPACE}{MOST_DB:.0f}\N{NO-BREAK SPACE}dB)"
+            score = (
+                f"score {last:.2f}"
+                if self._measure == "IoU"
+                else f"PSNR {last:.1f} dB (1:\N{NO-BREAK SPACE}{MOST_DB:.0f}\N{NO-BREAK SPACE}dB)"
+            )
             words += f" &nbsp; <span style='color:{SCORE_COLOUR}'>■</span> validation {score}"
         return words
 

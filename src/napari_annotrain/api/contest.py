@@ -17,7 +17,8 @@ from napari_annotrain.api.failures import left_out
 from napari_annotrain.api.memory import SHORT_OF_MEMORY
 from napari_annotrain.api.plan import Plan, make_plan
 from napari_annotrain.api.sources import Source, annotated_images
-from napari_annotrain.api.training import SECONDS_BETWEEN_SAVES, limits, run_plan
+from napari_annotrain.api.training import limits
+from napari_annotrain.api.training_run import SECONDS_BETWEEN_SAVES, run_plan
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.dataset import AnnotatedDataset
 from napari_annotrain.data.paired import PairedDataset

@@ -1,6 +1,5 @@
 import math
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,25 +7,23 @@ from napari_annotrain.api.chosen import choose_settings
 from napari_annotrain.api.failures import left_out
 from napari_annotrain.api.image_plan import check_image_spec, make_image_plan
 from napari_annotrain.api.paired_sources import paired_images
-from napari_annotrain.api.plan import Plan, grown_card, make_plan
+from napari_annotrain.api.plan import Plan, make_plan
 from napari_annotrain.api.sources import Source, annotated_images
+from napari_annotrain.api.training_run import follow, run_plan
 from napari_annotrain.api.tuning import with_found_rate
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.feed import Feed
 from napari_annotrain.data.paired import PairedImage
 from napari_annotrain.errors import AnnotrainError, PartlyDone
-from napari_annotrain.events import Checkpoint, Done, Event, Grown, Note, OnEvent, Started, Validated
+from napari_annotrain.events import Event, Note, OnEvent
 from napari_annotrain.net.device import choose_device
 from napari_annotrain.net.hidden_gpu import why_no_gpu
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.specs import ImageSpec, LearnFrom, NetChoices, Target, TrainSpec, check_choice, find_preset
-from napari_annotrain.store.models import check_model_path, save_model, shipped_models
-from napari_annotrain.store.states import load_state, save_state
+from napari_annotrain.store.models import check_model_path, shipped_models
+from napari_annotrain.store.states import load_state
 from napari_annotrain.training.state import TrainingState
-from napari_annotrain.training.trainer import fit
 
-#: The model and its training state are written this often while training, at least, in seconds of training.
-SECONDS_BETWEEN_SAVES = 20.0
 #: torch takes no larger one.
 LARGEST_SEED = 2**63 - 1
 
@@ -139,7 +136,7 @@ def train(
     plan = _plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad, net_choices=net)
     if find_rate and state is None:  # a resumed training goes on with the one it has found
         plan = with_found_rate(plan, on_event)
-    model = _follow(run_plan(plan), plan.spec, out, on_event)
+    model = follow(run_plan(plan), plan.spec, out, on_event)
     failed = [*opened.failed, *plan.dataset.failed]
     if failed:
         total = len(opened.images) + len(opened.failed)
@@ -248,65 +245,6 @@ def _learning(target: str, learn_from: str | None, image: ImageSpec | None) -> I
     return check_image_spec(found)
 
 
-def run_plan(plan: Plan) -> Generator[Event]:
-    """Events of `fit` and a last `Done`, with the weights of each checkpoint made into a whole model."""
-    scores: dict[str, Any] = {}
-    model, card = None, plan.card
-    if plan.state is not None and plan.state.best is not None:
-        scores = {_score_name(card): round(plan.state.best_score, 4)}
-    start = plan.base.weights if plan.base else None
-    run = fit(plan.dataset, plan.net, plan.spec, start=start, state=plan.state, anchor=plan.anchor, growth=plan.growth)
-    with closing(run) as events:
-        for event in events:
-            if isinstance(event, Started):
-                card = _with_provenance(card, device=event.device, precision=event.precision)
-            elif isinstance(event, Grown):
-                card = grown_card(card, event.dataset)
-            elif isinstance(event, Validated) and event.kept:
-                scores = {_score_name(card): round(event.score, 4), "validation_step": event.step}
-            elif isinstance(event, Checkpoint):
-                progress = {"steps": event.state.step, "seconds": round(event.state.seconds, 1)}
-                known = card.model_copy(update={"threshold": event.threshold})
-                model = Model(_with_provenance(known, **progress, **scores), event.model)
-                event = Checkpoint(event.step, model, event.state)
-            yield event
-    yield Done(model)
-
-
-def _score_name(card: Card) -> str:
-    return "validation_psnr_db" if card.target == "image" else "validation_iou"
-
-
-def _follow(events: Generator[Event], spec: TrainSpec, out: Path | None, on_event: OnEvent | None) -> Model:
-    """Read the events to their end, saving now and then; whatever ends the run, what is best so far is kept."""
-    last: Checkpoint | None = None
-    saved = 0.0
-    tell = on_event or (lambda event: None)
-    try:
-        for event in events:
-            if isinstance(event, Checkpoint):
-                last = event
-                if out is not None and event.state.seconds - saved >= SECONDS_BETWEEN_SAVES:
-                    saved = event.state.seconds
-                    _save(last, spec, out)
-            tell(event)
-    except KeyboardInterrupt:
-        kept = out is not None and last is not None
-        raise KeyboardInterrupt(f"Interrupted; the best model so far is in {out}." if kept else "") from None
-    finally:
-        events.close()
-        if out is not None and last is not None:
-            _save(last, spec, out)
-    if last is None:
-        raise AnnotrainError("Training ended before its first step: give more seconds.")
-    return last.model  # type: ignore[no-any-return]
-
-
-def _save(checkpoint: Checkpoint, spec: TrainSpec, out: Path) -> None:
-    save_model(checkpoint.model, out)
-    save_state(checkpoint.state.tensors(), checkpoint.model.card, spec, out)
-
-
 def limits(seconds: float | None, steps: int | None, seed: int, device: str) -> dict[str, Any]:
     """How long to train, from which seed and where, checked, as changes of a `TrainSpec`."""
     if seconds is not None and not 0 < seconds < math.inf:
@@ -325,7 +263,3 @@ def _check_resumed(card: Card, target: str, out: Path) -> None:
         raise AnnotrainError(
             f"The training to resume beside {out} has the target {card.target}: give that one, or train without resume."
         )
-
-
-def _with_provenance(card: Card, **more: Any) -> Card:
-    return card.model_copy(update={"provenance": card.provenance | more})

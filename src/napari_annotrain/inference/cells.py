@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_annotrain.inference.tile_size import WINDOW
 from napari_annotrain.net.model import Card
-from napari_annotrain.objects.instances import CellRules, cells_of, cells_of_classes, threshold_of
+from napari_annotrain.objects.instances import CellRules, Expected, cells_of, cells_of_classes, threshold_of
 from napari_annotrain.objects.plane import Plane, label_class_plane, label_plane
 from napari_annotrain.specs import CellsSpec
 from napari_annotrain.tiles.grid import Box
@@ -26,7 +26,8 @@ class CellDecoder:
     Parameters
     ----------
     diameter_px
-        Of the cells of this image, where it is known; else it is taken for that of the model.
+        Of the cells of this image, where it is known; else it is that of the annotated cells, or measured where those
+        of the image clearly are of another size.
     most_px
         Larger planes are looked at in windows.
     last_id
@@ -65,15 +66,15 @@ class CellDecoder:
 
 def _rules_of_cells(card: Card, spec: CellsSpec, diameter_px: float | None) -> CellRules:
     """The model's smallest cell is brought to the size of the cells of this image."""
-    least: float | None = card.min_size_px
-    theirs = card.cell_diameter_px
-    ours = diameter_px or theirs
+    least, theirs, expected = card.min_size_px, card.cell_diameter_px, None
+    if theirs and diameter_px is None:
+        least, expected = None, Expected(theirs, least)
+    elif least and theirs and diameter_px:
+        least *= (diameter_px / theirs) ** 2
     if spec.min_size_px is not None:
         least = spec.min_size_px
-    elif least and theirs and ours:
-        least *= (ours / theirs) ** 2
     threshold = threshold_of(card.threshold if spec.threshold is None else spec.threshold, bool(card.distances))
-    return CellRules(least, ours, spec.smoothing_px, spec.largest_hole_px, threshold)
+    return CellRules(least, diameter_px, spec.smoothing_px, spec.largest_hole_px, threshold, expected)
 
 
 def _rules_of_classes(spec: CellsSpec) -> CellRules:

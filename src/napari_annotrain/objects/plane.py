@@ -147,9 +147,13 @@ class _Plane:
         return sum(int(np.count_nonzero(self.mask[box])) for box in self.blocks)
 
     def label(self, out: Plane, last_id: int) -> int:
-        area = self.rules.area or typical_area(self._components(named=False).sizes)
-        self._close_holes(self.rules.largest_hole(area))
-        sigma = self.rules.sigma(area)
+        rules, area = self.rules, self.rules.area
+        if area is None:
+            sizes = self._components(named=False).sizes
+            rules = rules.seeing(sizes)
+            area = rules.area or typical_area(sizes)
+        self._close_holes(rules.largest_hole(area))
+        sigma = rules.sigma(area)
         margin = reach(sigma)
         components = self._components()
         whole = fitting(components, margin, self.most_px, out.shape)
@@ -157,11 +161,13 @@ class _Plane:
         crossing = None if whole.all() else self._cross(margin, 2 * radius_of(area))
         with queue_in(self.folder) as queue:
             find = partial(_find, sigma)
-            if self.rules.area is None:
+            found_before = rules.area is None
+            if found_before:
                 pieces = np.concatenate(list(self._pieces(windows, crossing, find, area, queue)))
-                area = typical_area(pieces) if len(pieces) else area
+                if len(pieces):
+                    rules = rules.seeing(pieces)
+                    area = rules.area or typical_area(pieces)
                 queue.rewind()
-            found_before = self.rules.area is None
 
             def with_basins(places: Iterable[Place]) -> Iterator[tuple[Place, Basins | None]]:
                 for place in places:
@@ -171,7 +177,7 @@ class _Plane:
                 window, basins = there
                 scores = self._scores(window.box)
                 basins = basins or find(scores)
-                return choose_cells(basins, *scores[:2], area, self.rules, self._own(basins, window))
+                return choose_cells(basins, *scores[:2], area, rules, self._own(basins, window))
 
             for window, labels in zip(windows, in_order(cells_in, with_basins(windows), THREADS), strict=True):
                 last_id = _write(out, window.box, labels, last_id)
@@ -181,10 +187,10 @@ class _Plane:
             def labels_of(there: tuple[Box, Basins | None]) -> Labels:
                 box, basins = there
                 scores = self._scores(box)
-                return choose_cells(basins or find(scores), *scores[:2], area, self.rules)
+                return choose_cells(basins or find(scores), *scores[:2], area, rules)
 
             labels_there = in_order(labels_of, with_basins(crossing.boxes()), THREADS)
-            return crossing.label(out, labels_there, self.rules.least(area), last_id)
+            return crossing.label(out, labels_there, rules.least(area), last_id)
 
     def _components(self, named: bool = True) -> Components:
         return connect(lambda i: self.mask[self.blocks[i]], self.blocks, named=named)

@@ -5,8 +5,8 @@ import torch
 from napari_annotrain.training.state import Weights
 
 #: With this many cells annotated, half of the weights is the anchor's. Chosen on images of sets that the anchor was
-#: not trained on; with fewer, ten cells forget what many images have taught.
-HALF_AT_CELLS = 10
+#: not trained on: with ten, ten cells forgot what many images have taught.
+HALF_AT_CELLS = 30
 
 
 @dataclass(frozen=True, eq=False)

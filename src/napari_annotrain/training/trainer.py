@@ -2,12 +2,11 @@ import copy
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 
 from napari_annotrain.data.dataset import AnnotatedDataset
-from napari_annotrain.data.feed import Feed
 from napari_annotrain.data.growth import Growth
 from napari_annotrain.data.paired import PairedDataset
 from napari_annotrain.errors import is_out_of_memory
@@ -23,79 +22,17 @@ from napari_annotrain.training.learner import Learner, prepare
 from napari_annotrain.training.pace import doubts_about
 from napari_annotrain.training.parts import choose_parts
 from napari_annotrain.training.patch import patch_sizes
+from napari_annotrain.training.progress import Progress
 from napari_annotrain.training.shown import Blocks, Shown
 from napari_annotrain.training.state import TrainingState, Weights, copy_optimiser, copy_weights
 from napari_annotrain.training.threshold import choose_threshold
 
-#: With a limit in steps, validation comes every so many steps, so that a resumed run validates at the same ones.
-STEPS_BETWEEN_VALIDATIONS = 25
-#: With a limit in seconds, validation takes at most this share of the time, and comes this often at most.
-VALIDATION_SHARE = 0.05
-SECONDS_BETWEEN_VALIDATIONS = 2.0
+#: A checkpoint comes so often.
 SECONDS_BETWEEN_CHECKPOINTS = 2.0
 #: The threshold of cells takes as long as a validation, and is looked for so often and at the end.
 SECONDS_BETWEEN_THRESHOLDS = 10.0
-#: Reading what was painted meanwhile takes at most this share of the time.
-GROWTH_SHARE = 0.2
 #: A shipped model is compared with what is annotated in so many batches.
 BATCHES_OF_AGREEMENT = 2
-
-
-@dataclass
-class _Progress:
-    """How far a run has come, and the weights that are kept; times in seconds of training."""
-
-    spec: TrainSpec
-    seconds: float = 0.0
-    feed: Feed | None = None
-    kept: Kept = field(default_factory=Kept)
-    score: float = 0.0
-    validated_step: int = -1
-    validated: float = 0.0
-    validation_cost: float = 0.0
-    checkpointed: float = -1e9
-    threshold: float | None = None
-    threshold_found: float = 0.0
-    grown: float = -1e9
-    growth_cost: float = 0.0
-
-    def fraction(self, step: int) -> float:
-        """How much of the limit is used up; steps win over seconds where both are given."""
-        spec = self.spec
-        return step / spec.steps if spec.steps is not None else self.seconds / (spec.seconds or 1.0)
-
-    @property
-    def has_checkpoint(self) -> bool:
-        """Whether this run has given its first checkpoint."""
-        return self.checkpointed >= 0
-
-    def validation_is_due(self, step: int) -> bool:
-        if self.spec.steps is not None:
-            return step % STEPS_BETWEEN_VALIDATIONS == 0
-        wait = max(SECONDS_BETWEEN_VALIDATIONS, self.validation_cost / VALIDATION_SHARE)
-        return self.seconds - self.validated >= wait
-
-    def told(self, step: int) -> float:
-        """The fraction as others see it: 0 where nobody knows how long it will go on."""
-        return 0.0 if self.endless else min(1.0, self.fraction(step))
-
-    def part(self, step: int) -> float | None:
-        """The fraction for whoever plans ahead; None where nobody knows how long it will go on."""
-        return None if self.endless else min(1.0, self.fraction(step))
-
-    def goes_on(self, step: int) -> bool:
-        """Whether there is another step to take."""
-        return self.endless or self.fraction(step) < 1
-
-    @property
-    def endless(self) -> bool:
-        """Whether nobody knows how long it will go on."""
-        return self.feed is not None and self.feed.endless
-
-    def growth_is_due(self) -> bool:
-        """Whether something was painted, and it is time to look at it."""
-        waiting = self.feed is not None and self.feed.waiting
-        return waiting and self.seconds - self.grown >= self.growth_cost / GROWTH_SHARE
 
 
 def fit(
@@ -135,7 +72,7 @@ def fit(
     """
     keep_freed_memory()
     learner = _prepare(dataset, net, spec, start, state, anchor)
-    progress = _Progress(spec, feed=growth.feed if growth is not None else None)
+    progress = Progress(spec, feed=growth.feed if growth is not None else None)
     if state is not None:
         progress.seconds = progress.validated = state.seconds
         progress.kept = Kept(state.best, state.best_score, state.highest)
@@ -194,7 +131,7 @@ def _beginning(learner: Learner, dataset: AnnotatedDataset | PairedDataset, free
         yield Note(f"Only {free / 1e9:.1f} GB of memory are free: {_in_parts(learner, spec)}.")
 
 
-def _take_step(learner: Learner, progress: _Progress, batches: Batches, crop: slice) -> Step | Note:
+def _take_step(learner: Learner, progress: Progress, batches: Batches, crop: slice) -> Step | Note:
     """Learn from the next batch; a note where that must be tried again with less memory."""
     began, spec = time.perf_counter(), progress.spec
     try:
@@ -212,7 +149,7 @@ def _take_step(learner: Learner, progress: _Progress, batches: Batches, crop: sl
 
 
 def _grow(
-    learner: Learner, progress: _Progress, batches: Batches, shown: Shown, growth: Growth
+    learner: Learner, progress: Progress, batches: Batches, shown: Shown, growth: Growth
 ) -> Generator[Event, None, Shown]:
     """Learn from now on also from what was painted in the meantime."""
     began, before = time.perf_counter(), shown.dataset
@@ -249,7 +186,7 @@ def _agreement(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, 
     return validate.mean_iou(torch.stack(tables).sum(0)).item()
 
 
-def _validate(learner: Learner, progress: _Progress, held_out: Blocks) -> Validated:
+def _validate(learner: Learner, progress: Progress, held_out: Blocks) -> Validated:
     began = time.perf_counter()
     result = learner.result()
     tables, loss = held_out.score(result, learner.device, learner.precision, progress.spec.batch)
@@ -261,7 +198,7 @@ def _validate(learner: Learner, progress: _Progress, held_out: Blocks) -> Valida
     return Validated(learner.step, score, loss, progress.seconds, kept, held_out.measure, tables)
 
 
-def _find_threshold(learner: Learner, progress: _Progress, annotated: validate.ValidationSet) -> None:
+def _find_threshold(learner: Learner, progress: Progress, annotated: validate.ValidationSet) -> None:
     began = time.perf_counter()
     network = copy.deepcopy(learner.average)
     network.load_state_dict(learner.result().state_dict() if progress.kept.weights is None else progress.kept.weights)
@@ -273,7 +210,7 @@ def _find_threshold(learner: Learner, progress: _Progress, annotated: validate.V
 
 def _checkpoint(
     learner: Learner,
-    progress: _Progress,
+    progress: Progress,
     annotated: validate.ValidationSet | None,
     scheduled: Kept | None = None,
 ) -> Checkpoint:
