@@ -5,7 +5,7 @@
 Painted on images of a set's `train` folder, scored on all of its `test` folder: AP50 of all objects together, those
 below 15 px ignored. The base was trained without the set (`scripts/train_base_weights.py --share 0.1 --without SET`,
 made here where it is missing). Rows are kept: an interrupted run goes on where it stopped. --long
-adds 300 s from the base on all images.
+adds 300 s from the base on all images; --write measures nothing and writes what there is.
 """
 
 import argparse
@@ -101,45 +101,46 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--amounts", nargs="+", default=AMOUNTS)
+    parser.add_argument("--starts", nargs="+", default=("base", "none"), choices=("base", "none"))
     parser.add_argument("--long", action="store_true")
+    parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    kept, rows = Kept("few_shot"), []
+    kept, rows = Kept("few_shot", not given.write), []
     api.warm_up()
     for name in given.sets:
-        base = base_without(name)
+        base = base_without(name) if not given.write else file_of(f"cells-2d-without-{name}.safetensors")
         zero = kept.row(f"{name} zero-shot", lambda n=name, b=base: score(n, lambda i: at.predict(b, i)))
         rows.append((name, "nothing", "", _words([zero]), "", ""))
         for amount in given.amounts:
             limits = [given.seconds] + [300.0] * (given.long and amount == "all images")
             for limit in limits:
                 cells = [amount, f"{limit:.0f} s"]
-                for start in (base, "none"):
-                    if start == "none" and limit > given.seconds:
-                        cells.append("")
-                        continue
-                    cells.append(
-                        _words(
-                            [
-                                kept.row(
-                                    f"{name} {amount} {Path(start).stem} {limit:.0f} s seed {seed}",
-                                    lambda n=name, a=amount, b=start, s=limit, k=seed: ours(n, a, b, s, k),
-                                )
-                                for seed in range(given.seeds)
-                            ]
+                for kind, start in (("base", base), ("none", "none")):
+                    left_out = kind not in given.starts or (kind == "none" and limit > given.seconds)
+                    found = [
+                        kept.row(
+                            f"{name} {amount} {Path(start).stem} {limit:.0f} s seed {seed}",
+                            lambda n=name, a=amount, b=start, s=limit, k=seed: ours(n, a, b, s, k),
                         )
-                    )
+                        for seed in range(given.seeds)
+                        if not left_out
+                    ]
+                    cells.append(_words(found))
                 trees = [
                     kept.row(f"{name} {amount} forest seed {seed}", lambda n=name, a=amount, k=seed: forests(n, a, k))
                     for seed in range(given.seeds)
                     if amount != "all images"
                 ]
+                if not any((*cells[2:], *trees)):
+                    continue
                 rows.append((name, *cells, _words(trees)))
     head = ("set", "painted", "training", "from a base that has not seen the set", "from nothing", "random forest")
     words = f"{kept.measured()}\n\nAP50 / mean AP on all test images; {given.seeds} seeds."
     write_part("few-shot", f"{words}\n\n{table(head, rows)}", REPOSITORY / "docs" / "quality.md")
 
 
-def _words(found: list[list[float]]) -> str:
+def _words(measured: list[list[float] | None]) -> str:
+    found = [values for values in measured if values is not None]
     return " / ".join(f"{np.mean(values):.3f}" for values in zip(*found, strict=True)) if found else ""
 
 

@@ -13,14 +13,23 @@ ROWS, MODELS = REPOSITORY / "benchmarks" / "measured", REPOSITORY / ".benchmarks
 
 
 class Kept:
-    """Measured rows by name; each remembers where and when it was measured."""
+    """Measured rows by name; each remembers where and when it was measured.
 
-    def __init__(self, name: str) -> None:
+    Parameters
+    ----------
+    measure
+        Whether what is not there yet is measured; it is None otherwise.
+    """
+
+    def __init__(self, name: str, measure: bool = True) -> None:
+        self._measure = measure
         self._path = ROWS / f"{name}.json"
         self._rows: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
 
     def row(self, key: str, measure: Callable[[], Any]) -> Any:
         """What was measured before under this name, or measure it now."""
+        if key not in self._rows and not self._measure:
+            return None
         if key not in self._rows:
             print(key, "...", flush=True)
             self._rows[key] = {"result": measure(), "measured": machine()}

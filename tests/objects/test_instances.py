@@ -7,7 +7,7 @@ from skimage.segmentation import watershed
 from napari_annotrain.data import synthetic
 from napari_annotrain.metrics import count_cells, pool, score_cells
 from napari_annotrain.objects import basins
-from napari_annotrain.objects.instances import label_cells, label_classes
+from napari_annotrain.objects.instances import CellRules, Expected, cells_of, label_cells, label_classes
 
 Y, X = np.ogrid[:160, :160]
 
@@ -232,3 +232,29 @@ def test_depths_are_euclidean_in_shallow_and_in_deep_masks(shape, share):
     mask = np.random.default_rng(0).random(shape) > share
     mask.flat[5] = False
     assert np.array_equal(basins.depths(mask), ndi.distance_transform_edt(mask).astype(np.float32))
+
+
+class TestExpectedSize:
+    """Twelve small cells, for a model that was shown cells of some size."""
+
+    CELLS = np.logical_or.reduce([disc(y, x, 8) for y in (25, 60, 95, 130) for x in (30, 70, 110)])
+
+    def cells(self, **expected):
+        return cells_of(1.0 * self.CELLS, rules=CellRules(expected=Expected(**expected)))
+
+    def test_of_about_the_same_size_the_annotated_cells_say_what_a_crumb_is(self):
+        assert self.cells(diameter_px=20, min_size=150).max() == 12
+        assert self.cells(diameter_px=20, min_size=250).max() == 0
+
+    def test_of_another_size_the_image_is_measured(self):
+        assert self.cells(diameter_px=60, min_size=1000).max() == 12
+        assert self.cells(diameter_px=4, min_size=1).max() == 12
+
+    def test_what_the_user_says_is_done_whatever_is_seen(self):
+        said = CellRules(min_size=250, expected=Expected(60, 10))
+        assert cells_of(1.0 * self.CELLS, rules=said).max() == 0
+        assert CellRules(cell_diameter_px=50, expected=Expected(16)).seeing(np.full(12, 200)).cell_diameter_px == 50
+
+    def test_too_few_objects_tell_nothing(self):
+        few = CellRules(expected=Expected(60, 10)).seeing(np.array([200, 200]))
+        assert (few.cell_diameter_px, few.min_size) == (60, 10)

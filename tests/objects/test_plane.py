@@ -12,7 +12,7 @@ from scipy import ndimage as ndi
 
 from napari_annotrain.metrics import score_cells
 from napari_annotrain.objects.components import blocks_of, connect
-from napari_annotrain.objects.instances import CellRules, cells_of, cells_of_classes
+from napari_annotrain.objects.instances import CellRules, Expected, cells_of, cells_of_classes
 from napari_annotrain.objects.plane import label_class_plane, label_plane, reach
 from napari_annotrain.objects.room import room_for
 from napari_annotrain.objects.windows import fitting
@@ -65,9 +65,10 @@ def test_windows_give_the_cells_of_the_whole_plane(data):
     assert_same_cells(np.where(large, 0, found), np.where(large, 0, wanted))
 
 
-def test_the_size_of_cells_is_measured_over_all_windows():
+@pytest.mark.parametrize("expected", [None, Expected(9, 30), Expected(60, 500)], ids=["unknown", "alike", "other"])
+def test_the_size_of_cells_is_measured_over_all_windows(expected):
     values = scores(3, (300, 320), 0.25)[:1]
-    rules = CellRules(threshold=0.6)
+    rules = CellRules(threshold=0.6, expected=expected)
     assert_same_cells(in_windows(values, rules, 30_000), cells_of(*values, rules=rules))
 
 
