@@ -25,8 +25,9 @@ from napari_annotrain.data.synthetic import cells
 from napari_annotrain.inference.tile_size import WINDOW, choose_window
 from napari_annotrain.metrics import count_cells
 from napari_annotrain.net.model import Model
-from napari_annotrain.objects.instances import CellRules, cells_of
+from napari_annotrain.objects.instances import cells_of
 from napari_annotrain.objects.plane import label_plane
+from napari_annotrain.objects.rules import CellRules
 from napari_annotrain.specs import PredictSpec, parse_memory
 from napari_annotrain.store.models import load_model
 

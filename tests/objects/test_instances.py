@@ -7,7 +7,8 @@ from skimage.segmentation import watershed
 from napari_annotrain.data import synthetic
 from napari_annotrain.metrics import count_cells, pool, score_cells
 from napari_annotrain.objects import basins
-from napari_annotrain.objects.instances import CellRules, Expected, cells_of, label_cells, label_classes
+from napari_annotrain.objects.instances import cells_of, label_cells, label_classes
+from napari_annotrain.objects.rules import CellRules, Expected
 
 Y, X = np.ogrid[:160, :160]
 

@@ -12,9 +12,10 @@ from scipy import ndimage as ndi
 
 from napari_annotrain.metrics import score_cells
 from napari_annotrain.objects.components import blocks_of, connect
-from napari_annotrain.objects.instances import CellRules, Expected, cells_of, cells_of_classes
+from napari_annotrain.objects.instances import cells_of, cells_of_classes
 from napari_annotrain.objects.plane import label_class_plane, label_plane, reach
 from napari_annotrain.objects.room import room_for
+from napari_annotrain.objects.rules import CellRules, Expected
 from napari_annotrain.objects.windows import fitting
 
 

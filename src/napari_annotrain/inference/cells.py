@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from napari_annotrain.inference.tile_size import WINDOW
 from napari_annotrain.net.model import Card
-from napari_annotrain.objects.instances import CellRules, Expected, cells_of, cells_of_classes, threshold_of
+from napari_annotrain.objects.instances import cells_of, cells_of_classes
 from napari_annotrain.objects.plane import Plane, label_class_plane, label_plane
+from napari_annotrain.objects.rules import CellRules, Expected, threshold_of
 from napari_annotrain.specs import CellsSpec
 from napari_annotrain.tiles.grid import Box
 
@@ -66,7 +67,8 @@ class CellDecoder:
 
 def _rules_of_cells(card: Card, spec: CellsSpec, diameter_px: float | None) -> CellRules:
     """The model's smallest cell is brought to the size of the cells of this image."""
-    least, theirs, expected = card.min_size_px, card.cell_diameter_px, None
+    least: float | None = card.min_size_px
+    theirs, expected = card.cell_diameter_px, None
     if theirs and diameter_px is None:
         least, expected = None, Expected(theirs, least)
     elif least and theirs and diameter_px:

@@ -1,12 +1,11 @@
 """From foreground to cells: connected components, touching ones split where the shape has a neck."""
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage as ndi
 
-from napari_annotrain.objects.basins import GRID_PX, Basins, depths
+from napari_annotrain.objects.basins import Basins, depths
+from napari_annotrain.objects.rules import CellRules, radius_of, threshold_of, typical_area
 
 Labels = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
@@ -15,80 +14,15 @@ Floats = npt.NDArray[np.float32]
 
 # In units of the typical cell's radius and area. Chosen on nuclei (BBBC039, DSB 2018) and on long, irregular whole
 # cells in phase contrast (T98G): flat optima between splitting too little of the first and too much of the second.
-#: Smoothing of the distance transform, and the depth of a neck that parts two cells.
-SMOOTHING, NECK_DEPTH = 0.1, 0.12
-#: A smaller piece is no cell of its own, a smaller hole no gap between cells, and a smaller object a crumb.
-SMALLEST_PIECE, LARGEST_HOLE, CRUMB = 0.35, 0.25, 0.025
-#: With a predicted cell distance: least probability that counts as a cell, and least depth of its deepest place. Chosen
-#: on images of DSB 2018, BBBC039 and T98G that base weights were not trained on.
-THRESHOLD, SHALLOW = 0.6, 0.6
+#: The depth of a neck that parts two cells, and the smallest piece that is a cell of its own.
+NECK_DEPTH, SMALLEST_PIECE = 0.12, 0.35
+#: Least depth, as the network sees it, of the deepest place of a cell. Chosen on images of DSB 2018, BBBC039 and T98G
+#: that base weights were not trained on.
+SHALLOW = 0.6
 #: The distance lowers the landscape no further than to this share.
 SHALLOWEST = 0.02
 #: A cell whose mean probability lies below so much of the way from the threshold to 1 is the network's doubt.
 DOUBT = 0.4
-
-
-#: Cells are as large as those that were annotated while their diameters differ by less than this factor; fewer objects
-#: than so many tell nothing. Chosen on training images of the same sets, after ten cells of one of them.
-ALIKE, FEW = 1.5, 5
-
-
-@dataclass(frozen=True)
-class Expected:
-    """How large the annotated cells were: diameter of a typical one in px, and least area in pixels, where known."""
-
-    diameter_px: float
-    min_size: float | None = None
-
-
-@dataclass(frozen=True)
-class CellRules:
-    """How cells are told apart: the parameters of `label_cells`, and what follows where one of them is None.
-
-    Attributes
-    ----------
-    expected
-        What holds where no diameter is given and the cells of the image are about as large; else these are measured.
-    """
-
-    min_size: float | None = None
-    cell_diameter_px: float | None = None
-    smoothing_px: float | None = None
-    largest_hole_px: float | None = None
-    threshold: float = 0.5
-    expected: Expected | None = None
-
-    def seeing(self, sizes: Ints) -> "CellRules":
-        """The rules for a plane in which objects of these sizes, in pixels, are seen."""
-        if self.area is not None or self.expected is None:
-            return self
-        seen = radius_of(typical_area(sizes)) * 2 / self.expected.diameter_px
-        if len(sizes) >= FEW and not 1 / ALIKE <= seen <= ALIKE:
-            return self
-        least = self.expected.min_size if self.min_size is None else self.min_size
-        return replace(self, min_size=least, cell_diameter_px=self.expected.diameter_px)
-
-    @property
-    def area(self) -> float | None:
-        """Pixels of a typical cell, where its diameter is known."""
-        return float(np.pi / 4 * self.cell_diameter_px**2) if self.cell_diameter_px else None
-
-    def largest_hole(self, area: float) -> float:
-        """Area of the largest hole that is closed, for typical cells of this area."""
-        return LARGEST_HOLE * area if self.largest_hole_px is None else self.largest_hole_px
-
-    def sigma(self, area: float) -> float:
-        """Of the smoothing of the landscape."""
-        return max(SMOOTHING * radius_of(area) if self.smoothing_px is None else self.smoothing_px, GRID_PX)
-
-    def least(self, area: float) -> float:
-        """Area of the smallest cell."""
-        return max(1, CRUMB * area if self.min_size is None else self.min_size)
-
-
-def threshold_of(threshold: float | None, with_distance: bool) -> float:
-    """Least probability of a cell: as given, or what fits scores with a predicted distance or without."""
-    return threshold if threshold is not None else THRESHOLD if with_distance else 0.5
 
 
 def label_cells(
@@ -259,16 +193,3 @@ def _small_holes(mask: Mask, largest: float) -> Mask:
 def _sizes(labels: Labels) -> Ints:
     """Pixels of each id, 0 included."""
     return np.bincount(labels.ravel())
-
-
-def typical_area(sizes: Ints) -> float:
-    """Median size of objects, crumbs left out: those below a tenth of the size that half of the foreground has."""
-    objects = np.sort(sizes[sizes > 0])
-    filled = np.cumsum(objects)
-    half = objects[np.searchsorted(filled, filled[-1] / 2)]
-    return float(np.median(objects[objects >= 0.1 * half]))
-
-
-def radius_of(area: float) -> float:
-    """Of a disc."""
-    return float(np.sqrt(area / np.pi))

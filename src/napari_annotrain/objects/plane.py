@@ -14,16 +14,9 @@ from napari_annotrain.objects.basins import Basins
 from napari_annotrain.objects.components import Box, Components, Ints, Labels, Mask, blocks_of, connect
 from napari_annotrain.objects.crossing import Crossing
 from napari_annotrain.objects.in_order import in_order
-from napari_annotrain.objects.instances import (
-    CellRules,
-    Floats,
-    choose_cells,
-    find_basins,
-    pieces_of,
-    radius_of,
-    typical_area,
-)
+from napari_annotrain.objects.instances import Floats, choose_cells, find_basins, pieces_of
 from napari_annotrain.objects.room import Queue, queue_in, room_for
+from napari_annotrain.objects.rules import CellRules, radius_of, typical_area
 from napari_annotrain.objects.windows import Window, fitting, windows_of
 
 #: What telling cells apart takes a pixel, in bytes; measured where half of the plane is cells, and some more.

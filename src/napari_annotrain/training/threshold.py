@@ -5,7 +5,7 @@ import torch
 
 from napari_annotrain.net.device import autocast
 from napari_annotrain.net.unet import UNet
-from napari_annotrain.objects.instances import THRESHOLD
+from napari_annotrain.objects.rules import THRESHOLD
 from napari_annotrain.training.validate import ValidationSet
 
 #: Thresholds to choose from.
