@@ -94,7 +94,7 @@ def test_an_option_that_makes_no_sense_is_refused(command, words, refused):
 )
 @pytest.mark.parametrize("suffix", [".safetensors", ".tif", ".zarr"])
 def test_a_place_that_cannot_be_written_is_refused_before_any_work(place, words, suffix, folder, refused, monkeypatch):
-    monkeypatch.setattr("napari_annotrain.api.training.fit", lambda *rest, **more: pytest.fail("it was trained"))
+    monkeypatch.setattr("napari_annotrain.api.training_run.fit", lambda *rest, **more: pytest.fail("it was trained"))
     predictor = "napari_annotrain.inference.predictor.Predictor.__init__"
     monkeypatch.setattr(predictor, lambda *rest: pytest.fail("it was predicted"))
     (folder / f"taken{suffix}").mkdir()

@@ -72,7 +72,7 @@ def test_a_stopped_training_goes_on_on_the_gpu(dataset, tiny_net, tiny_spec, opt
 def test_stopped_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(
     large_dataset, tiny_net, tiny_spec, monkeypatch, optimiser, dropout
 ):
-    monkeypatch.setattr("napari_annotrain.training.trainer.STEPS_BETWEEN_VALIDATIONS", 3)
+    monkeypatch.setattr("napari_annotrain.training.progress.STEPS_BETWEEN_VALIDATIONS", 3)
     net = tiny_net.model_copy(update={"dropout": dropout})
     spec = tiny_spec.model_copy(update={"steps": 8, "optimiser": optimiser, "learning_rate": 1e-3})
     whole = last_checkpoint(fit(large_dataset, net, spec))
@@ -100,7 +100,7 @@ def test_a_closed_generator_leaves_a_checkpoint_to_go_on_from(dataset, tiny_net,
 
 
 def test_a_model_that_validation_knows_to_be_better_is_kept(large_dataset, tiny_net, tiny_spec, monkeypatch):
-    monkeypatch.setattr("napari_annotrain.training.trainer.STEPS_BETWEEN_VALIDATIONS", 1)
+    monkeypatch.setattr("napari_annotrain.training.progress.STEPS_BETWEEN_VALIDATIONS", 1)
     right = iter([50, 90, 10, 20, 30, 40])  # of 100 pixels of either class in each of 4 blocks
     monkeypatch.setattr("napari_annotrain.training.validate.score", lambda *a: (confusion([next(right)] * 4), 1.0))
     monkeypatch.setattr("napari_annotrain.training.trainer.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
@@ -194,7 +194,7 @@ def test_a_network_for_cells_learns_how_deep_inside_a_pixel_lies(tiny_net, tiny_
 
 @pytest.mark.parametrize("schedule", ["cosine", "one-cycle", "plateau"])
 def test_an_interrupted_training_goes_on_along_its_schedule(large_dataset, tiny_net, tiny_spec, monkeypatch, schedule):
-    monkeypatch.setattr("napari_annotrain.training.trainer.STEPS_BETWEEN_VALIDATIONS", 2)
+    monkeypatch.setattr("napari_annotrain.training.progress.STEPS_BETWEEN_VALIDATIONS", 2)
     monkeypatch.setattr("napari_annotrain.training.trainer.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     monkeypatch.setattr("napari_annotrain.training.validate.score", lambda *a: (confusion([50] * 4), 1.0))
     spec = tiny_spec.model_copy(update={"steps": 12, "schedule": schedule, "patience": 2, "learning_rate": 1e-2})
