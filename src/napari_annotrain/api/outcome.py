@@ -10,8 +10,8 @@ def result_of(run: Generator[Event], on_event: OnEvent | None) -> Any:
     result = None
     with closing(run) as events:
         for event in events:
+            if on_event:
+                on_event(event)
             if isinstance(event, Done):
                 result = event.result
-            elif on_event:
-                on_event(event)
     return result
