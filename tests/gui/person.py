@@ -31,7 +31,7 @@ class Person:
         at = QPoint(8, middle.y()) if isinstance(widget, QCheckBox) else middle  # beside its words nothing happens
         self.qtbot.mouseClick(widget, Qt.MouseButton.LeftButton, pos=at)
 
-    def wait(self, condition, timeout=30_000):
+    def wait(self, condition, timeout=90_000):
         self.qtbot.waitUntil(condition, timeout=timeout)
 
     def enabled(self, name):
