@@ -203,7 +203,7 @@ class SessionFlow(SessionKeeping):
         shown = {one.state.name: layer for one in self._kept if (layer := one.layer(roster.viewer)) is not None}
         for one in self._kept:
             image, target = shown.get(one.state.name), shown.get(one.state.target)
-            if image is not None and target is not None and roster.target(image) is None:
+            if one.state.target and image is not None and target is not None and roster.target(image) is None:
                 roster.pair_target(image, target)
 
     def _show_annotation(self, one: KeptImage) -> None:
