@@ -62,3 +62,23 @@ def uncertainty() -> Desk:
     desk.have_predicted("uncertainty", "slice")
     desk.open_steps("Image", "Predict")
     return desk
+
+
+@state("inside", "Inside the network", "A feature map of one level over the view, at a quarter of the size.")
+def inside() -> Desk:
+    desk = no_annotation()
+    desk.have_model("cells")
+    desk.open_steps("Image", "Models")
+    desk.press("inside_button")
+    desk.wait(lambda: not desk.controller.inside.busy)
+    desk.find("inside_level_combo").setCurrentIndex(3)
+    desk.pause()
+    return desk
+
+
+@state("first-filters", "The first filters", "What the first convolution looks for, as a layer: edges and spots.")
+def first_filters() -> Desk:
+    desk = inside()
+    desk.find("inside_level_combo").setCurrentIndex(0)
+    desk.pause()
+    return desk

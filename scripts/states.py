@@ -1,8 +1,11 @@
 """Every state of the window that is worth a picture: how a new window gets there, and what is to be seen."""
 
+import errno
+import os
 import tempfile
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import dask.array as da
 import numpy as np
@@ -10,8 +13,10 @@ from desk import WHERE, Desk
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_annotrain.data.places import refusing
 from napari_annotrain.data.strokes import strokes
 from napari_annotrain.data.synthetic import cells
+from napari_annotrain.session.folder import SessionFolder
 
 STATES: dict[str, "State"] = {}
 
@@ -297,6 +302,40 @@ def earlier_work() -> Desk:
     before.have_model()
     before.close()
     return Desk(sessions=sessions)
+
+
+@state("full-disk", "A full disk", "It is said once; what is done is kept, and written when there is room again.")
+def full_disk() -> Desk:
+    desk = ready()
+    write = SessionFolder.write
+
+    def refuse(folder: SessionFolder, batch: Any) -> None:
+        with refusing(folder.path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    SessionFolder.write = refuse  # type: ignore[method-assign]
+    try:
+        desk.paint(2, [(250, 240), (262, 262)])
+        desk.wait(lambda: "written when that works" in desk.find("status_label").text())
+    finally:
+        SessionFolder.write = write  # type: ignore[method-assign]
+    return desk
+
+
+@state("session-in-use", "A session that is open elsewhere", "One session, one window: which one is said.")
+def session_in_use() -> Desk:
+    sessions = tempfile.mkdtemp()
+    before = Desk(sessions=sessions)
+    before.sample()
+    before.paint(2, [(250, 240), (262, 262)])
+    before.close()
+    (path,) = Path(sessions).iterdir()
+    held = SessionFolder.open(path)  # what another napari does
+    desk = Desk(sessions=sessions)
+    desk.controller.guarded(desk.controller.keeping.open)(path)
+    desk.pause()
+    held.close()
+    return desk
 
 
 @state("large", "An image larger than memory", "Only what is in view is read and predicted.")

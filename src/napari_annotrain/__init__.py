@@ -7,8 +7,10 @@ if TYPE_CHECKING:
     from napari_annotrain.api import (
         compare,
         evaluate,
+        feature_maps,
         find_learning_rate,
         find_suspects,
+        first_filters,
         load_model,
         measure,
         measure_batches,
@@ -28,8 +30,10 @@ __version__ = "0.1.0"
 __all__ = [
     "compare",
     "evaluate",
+    "feature_maps",
     "find_learning_rate",
     "find_suspects",
+    "first_filters",
     "load_model",
     "measure",
     "measure_batches",

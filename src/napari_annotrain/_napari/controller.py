@@ -21,6 +21,7 @@ from napari_annotrain._napari.measure.flow import MeasureFlow
 from napari_annotrain._napari.models.changes import ChangesFlow
 from napari_annotrain._napari.models.compare import CompareFlow
 from napari_annotrain._napari.models.flow import ModelsFlow
+from napari_annotrain._napari.models.inside import InsideFlow
 from napari_annotrain._napari.predict.flow import PredictFlow
 from napari_annotrain._napari.predict.seams import SeamFlow
 from napari_annotrain._napari.roster import Roster
@@ -95,6 +96,7 @@ class Controller:
         self.arrivals = Arrivals(self)
         self.mark = PlaceMark(self.roster)
         self.changes = ChangesFlow(self)
+        self.inside = InsideFlow(self)
         self.compare = CompareFlow(self)
         self.augment = AugmentFlow(self)
         self.rate = RateFlow(self)
@@ -149,6 +151,7 @@ class Controller:
         self.arrivals.close()
         self.mark.close()
         self.changes.close(CLOSING_SECONDS)
+        self.inside.close(CLOSING_SECONDS)
         self.compare.close()
         self.augment.close(CLOSING_SECONDS)
         if self._loading is not None:

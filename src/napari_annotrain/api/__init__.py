@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from napari_annotrain.api.contest import compare, iter_comparison
     from napari_annotrain.api.devices import list_devices, warm_up
     from napari_annotrain.api.evaluation import evaluate
+    from napari_annotrain.api.inside import feature_maps, first_filters, look_inside
     from napari_annotrain.api.measurement import measure
     from napari_annotrain.api.next_places import is_painted, iter_where_next, where_next
     from napari_annotrain.api.piecewise import iter_prediction, measure_normalisation
@@ -36,9 +37,11 @@ __all__ = [
     "check_seams",
     "compare",
     "evaluate",
+    "feature_maps",
     "find_learning_rate",
     "find_stored",
     "find_suspects",
+    "first_filters",
     "is_for_disk",
     "is_painted",
     "iter_comparison",
@@ -53,6 +56,7 @@ __all__ = [
     "leave_a_core",
     "list_devices",
     "load_model",
+    "look_inside",
     "measure",
     "measure_batches",
     "measure_normalisation",
@@ -73,6 +77,7 @@ _HOMES = {
     "api.contest": ("compare", "iter_comparison"),
     "api.devices": ("list_devices", "warm_up"),
     "api.evaluation": ("evaluate",),
+    "api.inside": ("feature_maps", "first_filters", "look_inside"),
     "api.measurement": ("measure",),
     "api.piecewise": ("iter_prediction", "measure_normalisation"),
     "api.prediction": ("check_seams", "output_of", "predict"),

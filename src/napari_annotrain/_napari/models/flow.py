@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog
 
 from napari_annotrain._napari import engine
-from napari_annotrain.session import Trained, why_not_compare
+from napari_annotrain.session import Trained, why_not_compare, why_not_predict
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
@@ -77,7 +77,9 @@ class ModelsFlow:
         c.panel.models.set_models(models, c.session.model)
         facts = c.facts()
         no_model = "" if facts.trained else "There is no model yet."
-        c.panel.models.set_running(running, no_model, "" if c.changes.on else why_not_compare(facts))
+        no_changes = "" if c.changes.on else why_not_compare(facts)
+        c.panel.models.set_running(running, no_model, no_changes, "" if c.inside.on else why_not_predict(facts))
+        c.inside.follow()
         model = c.session.model
         words = f"{model.in_words()} predicts" if model is not None else "none yet"
         c.panel.set_summary("Models", words)

@@ -8,8 +8,9 @@ from napari_annotrain._napari import engine
 from napari_annotrain._napari.predict.pieces import Measured
 from napari_annotrain.data.annotation import AnnotatedImage
 from napari_annotrain.data.stack import Stack
-from napari_annotrain.events import Event
+from napari_annotrain.events import Done, Event
 from napari_annotrain.specs import NetChoices, PredictSpec, TrainSpec
+from napari_annotrain.tiles.grid import Box
 
 InUse = Callable[[], bool]
 
@@ -63,5 +64,17 @@ def suspicions(
         run = api.iter_suspects(model, annotated, cells, spec=spec, normalisation=known)
         with closing(api.leave_a_core(run, in_use)) as events:
             yield from events
+    finally:
+        api.release_memory()
+
+
+def inside_of(
+    model: Any, stack: Stack, spec: PredictSpec, measured: Measured, t: int, z: int, box: Box
+) -> Iterator[Event]:
+    """Look at the feature maps of a part of a plane; they and the first filters are the result."""
+    api = engine.load()
+    try:
+        known = measured.of(api, model, stack)
+        yield Done((api.look_inside(model, stack, t, z, box, spec, known), api.first_filters(model)))
     finally:
         api.release_memory()
