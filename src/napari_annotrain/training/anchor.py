@@ -7,6 +7,9 @@ from napari_annotrain.training.state import Weights
 #: With this many cells annotated, half of the weights is the anchor's. Chosen on images of sets that the anchor was
 #: not trained on: with ten, ten cells forgot what many images have taught.
 HALF_AT_CELLS = 30
+#: The anchor's own good name counts as much as so many annotated cells. Chosen on training images of the same sets: one
+#: dim cell that it missed would otherwise have thrown it away, and three cells of a kind it does not know still do.
+GOOD_NAME_CELLS = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,20 +25,36 @@ class Anchor:
         Of the shipped model; the same network as the one that is trained.
     share
         0: the trained weights as they are, 1: the shipped ones.
+    agreement
+        Of the shipped model with what is annotated, 0 to 1.
     """
 
     weights: Weights
     share: float
+    agreement: float = 1.0
 
-    def trusted(self, iou: float) -> "Anchor":
-        """Keep less of a model that agrees with less than three quarters of the annotation, nothing below a half.
+    def trusted(self, iou: float, n_cells: int) -> "Anchor":
+        """Keep less of a model that agrees with less than three quarters of the annotation; half is no agreement.
+
+        The fewer cells that says, the less it counts.
 
         Parameters
         ----------
         iou
             Mean intersection over union of the shipped model's classes with what is annotated.
+        n_cells
+            Annotated cells.
         """
-        return replace(self, share=self.share * min(max(4 * iou - 2, 0.0), 1.0))
+        agreement = min(max(4 * iou - 2, 0.0), 1.0)
+        return replace(self, share=share_for(n_cells, agreement), agreement=agreement)
+
+    def after(self, n_cells: int) -> "Anchor":
+        """What is kept once so many cells are annotated."""
+        return replace(self, share=share_for(n_cells, self.agreement))
+
+    def between(self, found: float, usual: float) -> float:
+        """A setting between what the annotation suggests and what is usual, as the weights are."""
+        return found + self.share * (usual - found)
 
     def hold(self, trained: Weights) -> Weights:
         """The weights between the trained ones and the anchor; what is counted in whole numbers stays as trained."""
@@ -47,6 +66,10 @@ class Anchor:
         }
 
 
-def share_for(n_cells: int) -> float:
-    """How much of the anchor to keep: all with nothing annotated, half with `HALF_AT_CELLS`, little with hundreds."""
-    return HALF_AT_CELLS / (HALF_AT_CELLS + n_cells)
+def share_for(n_cells: int, agreement: float = 1.0) -> float:
+    """How much of the anchor to keep: all with nothing annotated, half with `HALF_AT_CELLS`, little with hundreds.
+
+    Less where it does not agree with these cells (0 to 1).
+    """
+    trust = (GOOD_NAME_CELLS + n_cells * agreement) / (GOOD_NAME_CELLS + n_cells)
+    return trust * HALF_AT_CELLS / (HALF_AT_CELLS + n_cells)

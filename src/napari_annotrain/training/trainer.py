@@ -12,9 +12,10 @@ from napari_annotrain.data.paired import PairedDataset
 from napari_annotrain.errors import is_out_of_memory
 from napari_annotrain.events import Checkpoint, Event, Grown, Note, Started, Step, Validated
 from napari_annotrain.net.device import describe, free_memory, keep_freed_memory, release_memory
+from napari_annotrain.objects.rules import THRESHOLD
 from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.training import validate
-from napari_annotrain.training.anchor import Anchor, share_for
+from napari_annotrain.training.anchor import Anchor
 from napari_annotrain.training.batches import Batches
 from napari_annotrain.training.image_loss import ImageLoss
 from napari_annotrain.training.kept import Kept, total_score
@@ -84,7 +85,8 @@ def fit(
     yield from (Note(text) for text in doubts_about(spec, progress.endless, shown.held_out is not None))
     with closing(Batches(dataset, spec, patch, learner.device, target_crop.start)) as batches:
         if anchor is not None and isinstance(dataset, AnnotatedDataset):
-            learner.anchor = anchor.trusted(_agreement(anchor, learner, batches, target_crop, len(dataset.classes)))
+            iou = _agreement(anchor, learner, batches, target_crop, len(dataset.classes))
+            learner.anchor = anchor.trusted(iou, dataset.sizes.n if dataset.sizes is not None else 0)
         while progress.goes_on(learner.step):
             if growth is not None and progress.growth_is_due():
                 shown = yield from _grow(learner, progress, batches, shown, growth)
@@ -162,9 +164,8 @@ def _grow(
         shown = Shown.of(grown.dataset, learner.network.spec, learner.spec)
         batches.grow(grown, learner.step)
         learner.pace = learner.pace.afresh()
-        if learner.anchor is not None and before.sizes is not None and grown.dataset.sizes is not None:
-            ratio = share_for(grown.dataset.sizes.n) / share_for(before.sizes.n)
-            learner.anchor = replace(learner.anchor, share=learner.anchor.share * ratio)
+        if learner.anchor is not None and grown.dataset.sizes is not None:
+            learner.anchor = learner.anchor.after(grown.dataset.sizes.n)
     progress.growth_cost = time.perf_counter() - began
     progress.seconds += progress.growth_cost
     progress.grown = progress.seconds
@@ -203,7 +204,8 @@ def _find_threshold(learner: Learner, progress: Progress, annotated: validate.Va
     network = copy.deepcopy(learner.average)
     network.load_state_dict(learner.result().state_dict() if progress.kept.weights is None else progress.kept.weights)
     batch = -(-progress.spec.batch // learner.parts)
-    progress.threshold = choose_threshold(network, annotated, learner.device, learner.precision, batch)
+    found = choose_threshold(network, annotated, learner.device, learner.precision, batch)
+    progress.threshold = found if learner.anchor is None else round(learner.anchor.between(found, THRESHOLD), 3)
     progress.seconds += time.perf_counter() - began
     progress.threshold_found = progress.seconds
 
