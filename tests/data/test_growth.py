@@ -192,6 +192,17 @@ def test_a_patchwork_reads_like_the_array_and_costs_what_is_painted():
     assert 0 < copy.n_bytes < labels.nbytes / 5
 
 
+def test_a_part_of_a_strip_replaces_its_columns_only():
+    labels = np.random.default_rng(0).integers(0, 3, (300, 700)).astype(np.uint8)
+    copy = Patchwork(labels.shape, labels.dtype, 100)
+    for strip in range(3):
+        copy.put((), strip, labels[strip * 100 : (strip + 1) * 100])
+    labels[100:200, 512:] = 7
+    boxes = copy.put((), 1, labels[100:200, 512:], 512)
+    assert np.array_equal(copy[:, :], labels)
+    assert min(box[1].start for box in boxes) == 512
+
+
 def test_a_patchwork_tells_what_differs_and_a_copy_stays_as_it_was():
     labels = painted()
     copy = Patchwork(labels.shape, labels.dtype, 100)

@@ -8,7 +8,8 @@ from napari_annotrain._napari.annotate.tally import Tally
 
 @pytest.fixture(params=[np.uint8, np.uint16, np.int32, np.int64])
 def layer(request, monkeypatch):
-    monkeypatch.setattr(tallying, "STRIP_PIXELS", 64)  # several strips a plane
+    monkeypatch.setattr(tallying, "PART_PIXELS", 64)  # several parts a plane,
+    monkeypatch.setattr(tallying, "PART_COLUMNS", 13)  # beside each other too, the last one narrower
     return Labels(np.zeros((20, 32, 32), request.param))
 
 
@@ -72,3 +73,26 @@ def test_planes_found_painted_are_remembered(layer):
     tally = Tally(layer)
     tally.count_now()
     assert tally.planes() == {(3,)}
+
+
+def test_a_stroke_on_a_wide_plane_makes_only_its_own_columns_due(monkeypatch):
+    monkeypatch.setattr(tallying, "PART_PIXELS", 64)
+    monkeypatch.setattr(tallying, "PART_COLUMNS", 16)
+    wide = Labels(np.zeros((8, 1000), np.uint16))
+    tally = Tally(wide, empty=True)
+    wide.data_setitem((np.array([2, 3]), np.array([40, 70])), 5)
+    assert {part[-1] for part in tally._due} == {2, 3, 4}, "columns 32 to 79"
+    assert tally.count_now() == {5: 2}
+
+
+def test_where_painting_goes_on_nothing_else_is_counted(qtbot, monkeypatch):
+    monkeypatch.setattr(tallying, "PART_PIXELS", 64)
+    layer = Labels(np.zeros((64, 64), np.uint16))
+    layer.data[60, 60] = 3  # before anybody looked
+    tally = Tally(layer)
+    layer.paint((8, 8), 2)
+    with qtbot.waitSignal(tally.counted):
+        pass
+    assert 2 in tally.counts()
+    assert tally.counting, "what nobody touched waits"
+    qtbot.waitUntil(lambda: tally.counts() == truth(layer))

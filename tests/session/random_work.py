@@ -6,6 +6,7 @@ what must be there. The same seed gives the same work.
 
 import sys
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from napari_annotrain.session.sheet import Rows
 from napari_annotrain.session.state import DrawnRegion, ImageState, ModelState, SessionState
 from napari_annotrain.session.writer import SessionWriter
 
-SHAPE, ROWS = (3, 40, 50), 16
+SHAPE, ROWS, COLUMNS = (3, 40, 50), 16, 20
 MOST_ACTIONS = 10_000
 
 
@@ -89,13 +90,13 @@ PROBABILITIES = [0.35, 0.05, 0.1, 0.15, 0.1, 0.1, 0.1, 0.05]
 
 
 def changed_rows(before: np.ndarray, after: np.ndarray, sheet: str) -> list[Rows]:
-    """The strips in which two annotations differ, as the window sends them."""
-    return [
-        Rows(sheet, (z,), top, after[z, top : top + ROWS].copy())
-        for z in range(SHAPE[0])
-        for top in range(0, SHAPE[1], ROWS)
-        if not np.array_equal(before[z, top : top + ROWS], after[z, top : top + ROWS])
-    ]
+    """The parts in which two annotations differ, as the window sends them."""
+    found = []
+    for z, top, left in product(range(SHAPE[0]), range(0, SHAPE[1], ROWS), range(0, SHAPE[2], COLUMNS)):
+        old, new = (labels[z, top : top + ROWS, left : left + COLUMNS] for labels in (before, after))
+        if not np.array_equal(old, new):
+            found.append(Rows(sheet, (z,), top, new.copy(), left))
+    return found
 
 
 def named(state: SessionState, sheet: str) -> SessionState:

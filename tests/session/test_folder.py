@@ -2,6 +2,8 @@
 
 import json
 import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -45,14 +47,25 @@ def with_sheet(folder):
     return sheet
 
 
-@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 6), st.integers(0, 65535)), max_size=12))
+STROKES = st.tuples(st.integers(0, 1), st.integers(0, 6), st.integers(0, 4), st.integers(1, 7), st.integers(0, 65535))
+
+
+@given(st.lists(STROKES, max_size=12))
 @settings(max_examples=40, deadline=None)
-def test_a_sheet_is_the_array_that_was_written_to_it(tmp_path_factory, strokes):
-    sheet = Sheet.create(tmp_path_factory.mktemp("sheet") / "a.npy", SHAPE, np.uint16)
+def test_a_sheet_is_the_array_that_was_written_to_it_directly_or_through_the_journal(tmp_path_factory, strokes):
+    folder = tmp_path_factory.mktemp("sheet")
+    sheet, journal = Sheet.create(folder / "a.npy", SHAPE, np.uint16), Journal(folder / "journal")
+    again = Sheet.create(folder / "b.npy", SHAPE, np.uint16)
     wanted = np.zeros(SHAPE, np.uint16)
-    for plane, top, value in strokes:
-        wanted[plane, top : top + 3] = value
-        sheet.write(rows(value, plane, top))
+    for plane, top, left, width, value in strokes:
+        wanted[plane, top : top + 3, left : left + width] = value
+        part = Rows("a", (plane,), top, wanted[plane, top : top + 3, left : left + width].copy(), left)
+        assert sheet.fits(part)
+        sheet.write(part)
+        journal.add([part])
+    for (part,) in journal.entries():
+        again.write(part)
+    assert np.array_equal(again.read(), wanted)
     assert np.array_equal(Sheet.open(sheet.path).read(), wanted)
     assert np.array_equal(np.load(sheet.path), wanted)  # any program that knows .npy reads it
 
@@ -79,6 +92,19 @@ def test_a_journal_that_was_cut_off_anywhere_has_its_whole_entries(tmp_path_fact
     for value, (one, other) in enumerate(found, 1):
         assert (one.values == value).all()
         assert (one.sheet, other.sheet, other.plane) == ("a", "b", (1,))
+
+
+def test_the_journal_of_an_older_version_has_whole_rows(tmp_path):
+    new, old = Journal(tmp_path / "new"), Journal(tmp_path / "old")
+    new.add([rows(3)])
+    body = zlib.decompress((tmp_path / "new").read_bytes()[12:])
+    line, _, pixels = body.partition(b"\n")
+    fields = [entry[:-1] for entry in json.loads(line)]  # format 1 said no first column
+    packed = zlib.compress(json.dumps(fields).encode() + b"\n" + pixels)
+    (tmp_path / "old").write_bytes(struct.pack("<QI", len(packed), zlib.crc32(packed)) + packed)
+    ((found,),) = old.entries()
+    assert found.left == 0
+    assert np.array_equal(found.values, rows(3).values)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))

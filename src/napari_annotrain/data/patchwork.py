@@ -43,12 +43,16 @@ class Patchwork:
         made._pieces = dict(self._pieces)
         return made
 
-    def put(self, plane: tuple[int, ...], strip: int, values: npt.NDArray[Any]) -> list[Box]:
-        """Replace strip number `strip` of a plane by (rows, columns) values; boxes around the pixels that differ."""
+    def put(self, plane: tuple[int, ...], strip: int, values: npt.NDArray[Any], first: int = 0) -> list[Box]:
+        """Replace strip number `strip` of a plane by (rows, columns) values; boxes around the pixels that differ.
+
+        Of a part of the strip `first` is its first column, a multiple of `COLUMNS`, and it ends at one or with the
+        plane.
+        """
         changed = []
-        for column, left in enumerate(range(0, self.shape[-1], COLUMNS)):
-            new = values[:, left : left + COLUMNS]
-            key = (*plane, strip, column)
+        for at in range(0, values.shape[1], COLUMNS):
+            new, left = values[:, at : at + COLUMNS], first + at
+            key = (*plane, strip, left // COLUMNS)
             old = self._pieces.get(key)
             differs = new != 0 if old is None else new != old
             rows, columns = np.flatnonzero(differs.any(1)), np.flatnonzero(differs.any(0))

@@ -28,7 +28,7 @@ class Journal:
 
     def add(self, batch: Sequence[Rows]) -> None:
         """Add rows that changed together as one entry; they are on the disk when this returns."""
-        names = [[r.sheet, list(r.plane), r.top, list(r.values.shape), r.values.dtype.str] for r in batch]
+        names = [[r.sheet, list(r.plane), r.top, list(r.values.shape), r.values.dtype.str, r.left] for r in batch]
         pixels = b"".join(np.ascontiguousarray(r.values).tobytes() for r in batch)
         body = zlib.compress(json.dumps(names).encode() + b"\n" + pixels, _LEVEL)
         end = self.size
@@ -72,9 +72,9 @@ class Journal:
 def _rows(body: bytes) -> list[Rows]:
     line, _, pixels = body.partition(b"\n")
     found, at = [], 0
-    for sheet, plane, top, shape, kind in json.loads(line):
+    for sheet, plane, top, shape, kind, *left in json.loads(line):  # an older version wrote whole rows
         dtype = np.dtype(kind)
         values = np.frombuffer(pixels, dtype, shape[0] * shape[1], at).reshape(shape)
         at += values.nbytes
-        found.append(Rows(sheet, tuple(plane), top, values))
+        found.append(Rows(sheet, tuple(plane), top, values, *left))
     return found

@@ -13,7 +13,7 @@ from napari_annotrain.errors import AnnotrainError
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of one plane of an annotation, as they are now.
+    """Some rows of one plane of an annotation, or a part of their length, as they are now.
 
     Attributes
     ----------
@@ -24,13 +24,16 @@ class Rows:
     top
         The first of the rows.
     values
-        (rows, X) of the annotation's own data type.
+        (rows, columns) of the annotation's own data type.
+    left
+        The first of the columns.
     """
 
     sheet: str
     plane: tuple[int, ...]
     top: int
     values: npt.NDArray[Any]
+    left: int = 0
 
 
 class Sheet:
@@ -85,17 +88,21 @@ class Sheet:
     def fits(self, rows: Rows) -> bool:
         """Whether these rows are of an annotation of this size and type."""
         height, width = rows.values.shape
-        inside = rows.top >= 0 and rows.top + height <= self.shape[-2] and width == self.shape[-1]
+        inside = rows.top >= 0 and rows.top + height <= self.shape[-2]
+        inside = inside and rows.left >= 0 and rows.left + width <= self.shape[-1]
         planes = zip(rows.plane, self.shape[:-2], strict=False)
         known = len(rows.plane) == len(self.shape) - 2 and all(0 <= i < n for i, n in planes)
         return inside and known and rows.values.dtype == self.dtype
 
     def write(self, rows: Rows) -> None:
         """Write some rows; the same ones may be written again."""
-        start = np.ravel_multi_index((*rows.plane, rows.top, 0), self.shape)
+        whole = rows.values.shape[1] == self.shape[-1]
+        lines = [rows.values] if whole else list(rows.values[:, None])
         with self.path.open("r+b") as file:
-            file.seek(self._offset + int(start) * self.dtype.itemsize)
-            file.write(np.ascontiguousarray(rows.values).tobytes())
+            for k, line in enumerate(lines):
+                start = np.ravel_multi_index((*rows.plane, rows.top + k, rows.left), self.shape)
+                file.seek(self._offset + int(start) * self.dtype.itemsize)
+                file.write(np.ascontiguousarray(line).tobytes())
 
     def sync(self) -> None:
         """Return when all that was written is on the disk."""

@@ -34,7 +34,7 @@ class SessionWriter:
 
     def __init__(self, folder: SessionFolder, told: Callable[[str], None]) -> None:
         self.folder, self._told = folder, told
-        self._rows: dict[tuple[str, tuple[int, ...], int], Rows] = {}
+        self._rows: dict[tuple[str, tuple[int, ...], int, int], Rows] = {}
         self._state: SessionState | None = None
         self._models: deque[tuple[str, Callable[[Path], object]]] = deque()
         self._change = threading.Condition()
@@ -53,7 +53,7 @@ class SessionWriter:
         """Write rows that changed together; their values must not change any more."""
         with self._change:
             for rows in batch:
-                self._rows[rows.sheet, rows.plane, rows.top] = rows
+                self._rows[rows.sheet, rows.plane, rows.top, rows.left] = rows
             self._change.notify_all()
 
     def save(self, state: SessionState) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_annotrain._napari.annotate.tally import Strip, Tally
+from napari_annotrain._napari.annotate.tally import Part, Tally
 from napari_annotrain.data.patchwork import Box, Patchwork
 
 #: Where more pixels than this may be painted, no copy is made.
@@ -16,7 +16,7 @@ MOST_READ_AGAIN = 1 << 26
 class LabelsCopy:
     """What is painted on a labels layer, copied in the main thread, so that other threads never read what is painted.
 
-    It is brought up to date whenever the `Tally` has read a strip again: after strokes, undo and redo.
+    It is brought up to date whenever the `Tally` has read a part again: after strokes, undo and redo.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ class LabelsCopy:
     def __init__(self, tally: Tally, layer: Any, changed: Callable[[list[Box]], None]) -> None:
         self._tally, self._layer, self._changed = tally, layer, changed
         self.patchwork = Patchwork(layer.data.shape, layer.data.dtype, tally.height)
-        for strip in tally.painted_strips():
-            *plane, k = strip
-            self.patchwork.put(tuple(plane), k, tally.values(strip))
+        self._width = tally.width
+        for part in tally.painted_parts():
+            self._put(part, tally.values(part))
         tally.read.connect(self._take)
 
     @property
@@ -45,26 +45,29 @@ class LabelsCopy:
         """
         self._tally.count_now()
         if isinstance(self._layer.data, np.ndarray) and self._layer.data.size <= MOST_READ_AGAIN:
-            for strip in self._tally.all_strips():
-                self._take(strip, self._tally.values(strip))
+            for part in self._tally.all_parts():
+                self._take(part, self._tally.values(part))
         return self.patchwork.copy()
 
     def close(self) -> None:
         """Follow no longer."""
         self._tally.read.disconnect(self._take)
 
-    def _take(self, strip: Strip, values: Any) -> None:
+    def _take(self, part: Part, values: Any) -> None:
         if not self.fits:
             return
-        *plane, k = strip
-        boxes = self.patchwork.put(tuple(plane), k, values)
+        boxes = self._put(part, values)
         if boxes:
             self._changed(boxes)
+
+    def _put(self, part: Part, values: Any) -> list[Box]:
+        *plane, y, x = part
+        return self.patchwork.put(tuple(plane), y, values, x * self._width)
 
 
 def can_be_copied(tally: Tally, layer: Any) -> bool:
     """Whether what is painted is little enough to be copied at once."""
     if tally.counting and not isinstance(layer.data, np.ndarray):  # reading it may take long
         return False
-    strip = tally.height * int(layer.data.shape[-1])
-    return min(prod(int(n) for n in layer.data.shape), len(tally.painted_strips()) * strip) <= MOST_PIXELS
+    most = len(tally.painted_parts()) * tally.height * tally.width
+    return min(prod(int(n) for n in layer.data.shape), most) <= MOST_PIXELS

@@ -11,38 +11,40 @@ from qtpy.QtCore import QObject, QTimer, Signal
 #: Longest count at a time, so that painting never waits for it.
 MOST_SECONDS = 0.015
 DEBOUNCE_MS = 250
-#: Pixels counted at once.
-STRIP_PIXELS = 1 << 20
-#: Plane index, and which strip of it.
-Strip = tuple[int, ...]
+#: Pixels counted at once, and columns of them: of a wide plane only the painted part is read, hashed and written.
+PART_PIXELS, PART_COLUMNS = 1 << 18, 1024
+#: Plane index, and which rows and which columns of it.
+Part = tuple[int, ...]
 #: While a long count goes on, what is known is told so often.
 TELL_SECONDS = 0.5
-#: Up to so many planes, all are counted again after an undo or a refresh.
-FEW_PLANES = 16
+#: Up to so many planes and pixels, all are counted again after an undo or a refresh.
+FEW_PLANES, FEW_PIXELS = 16, 1 << 26
+#: What nobody painted on is not counted until nothing was painted for so long.
+REST_SECONDS = 0.5
 
 
 class Tally(QObject):
-    """Pixels by value of one labels layer, counted strip by strip while nothing else happens.
+    """Pixels by value of one labels layer, counted part by part while nothing else happens.
 
-    A stroke makes the strips it touched due again; undo, which does not say what it changes, all those that ever were
-    touched or held paint. A strip is some rows of one plane (the last two axes of the array).
+    A stroke makes the parts it touched due again; undo, which does not say what it changes, all those that ever were
+    touched or held paint. A part is some rows and columns of one plane (the last two axes of the array).
     """
 
     #: All that was due is counted, or a while has passed.
     counted = Signal()
     #: For the first time since this began something was painted; it is not counted yet.
     touched = Signal()
-    #: Strip and its values (of the layer itself: copy what is kept), each time it was read.
+    #: Part and its values (of the layer itself: copy what is kept), each time it was read.
     read = Signal(object, object)
 
     def __init__(self, layer: Any, empty: bool = False) -> None:
         super().__init__()
         self._layer = layer
-        self._strips: dict[Strip, dict[int, int]] = {}
-        self._painted_on: set[Strip] = set()  # of those that are due, known to be changed: they come first
-        self._due: set[Strip] = set() if empty else set(self.all_strips())
-        self._touched: set[Strip] = set()  # painted on, or found painted, at any time: redo may bring it back
-        self._told = 0.0
+        self._parts: dict[Part, dict[int, int]] = {}
+        self._painted_on: set[Part] = set()  # of those that are due, known to be changed: they come first
+        self._due: set[Part] = set() if empty else set(self.all_parts())
+        self._touched: set[Part] = set()  # painted on, or found painted, at any time: redo may bring it back
+        self._told = self._last_painted = 0.0
         self._empty = empty
         #: Whether what is read should wait, as whoever listens has too much of it.
         self.waits: Callable[[], bool] = lambda: False
@@ -58,40 +60,41 @@ class Tally(QObject):
     def counts(self) -> dict[int, int]:
         """Pixels by value, without 0, as far as they are counted."""
         total: dict[int, int] = {}
-        for strip in self._strips.values():
-            for value, n in strip.items():
+        for part in self._parts.values():
+            for value, n in part.items():
                 total[value] = total.get(value, 0) + n
         return total
 
     def planes(self) -> set[tuple[int, ...]]:
         """Indices of the planes that hold or ever held paint, or are still to be counted."""
-        return {strip[:-1] for strip in self._touched | self._due}
+        return {part[:-2] for part in self._touched | self._due}
 
     def rows_of(self, plane: tuple[int, ...], values: Collection[int]) -> slice | None:
         """Rows of a plane between which all pixels of some values lie; None where there are none."""
         self.count_now()
         wanted = set(values)
-        found = [strip[-1] for strip, held in self._strips.items() if strip[:-1] == plane and wanted & held.keys()]
+        found = [part[-2] for part, held in self._parts.items() if part[:-2] == plane and wanted & held.keys()]
         return slice(min(found) * self.height, (max(found) + 1) * self.height) if found else None
 
     def planes_of(self, value: int) -> list[tuple[int, ...]]:
         """Indices of the planes that hold a value."""
         self.count_now()
-        return sorted({strip[:-1] for strip, held in self._strips.items() if value in held})
+        return sorted({part[:-2] for part, held in self._parts.items() if value in held})
 
     @property
     def counting(self) -> bool:
-        """Whether some strips are still to be counted."""
+        """Whether some parts are still to be counted."""
         return bool(self._due)
 
-    def painted_strips(self) -> set[Strip]:
-        """Strips that hold paint, or are still to be counted."""
-        return {strip for strip, values in self._strips.items() if values} | self._due
+    def painted_parts(self) -> set[Part]:
+        """Parts that hold paint, or are still to be counted."""
+        return {part for part, values in self._parts.items() if values} | self._due
 
-    def values(self, strip: Strip) -> npt.NDArray[np.integer]:
-        """The (rows, columns) of a strip."""
-        *plane, k = strip
-        return np.asarray(self._layer.data[(*plane, slice(k * self.height, (k + 1) * self.height))])
+    def values(self, part: Part) -> npt.NDArray[np.integer]:
+        """The (rows, columns) of a part."""
+        *plane, y, x = part
+        rows = slice(y * self.height, (y + 1) * self.height)
+        return np.asarray(self._layer.data[(*plane, rows, slice(x * self.width, (x + 1) * self.width))])
 
     def count_now(self) -> dict[int, int]:
         """Count everything that is due before answering."""
@@ -107,7 +110,7 @@ class Tally(QObject):
 
     def look_again(self) -> None:
         """Count everything again, while nothing else happens."""
-        self._due = set(self.all_strips())
+        self._due = set(self.all_parts())
         self._soon()
 
     def close(self) -> None:
@@ -118,13 +121,18 @@ class Tally(QObject):
 
     @property
     def height(self) -> int:
-        """Rows of a strip."""
-        return max(1, STRIP_PIXELS // max(1, int(self._layer.data.shape[-1])))
+        """Rows of a part."""
+        return max(1, PART_PIXELS // self.width)
 
-    def all_strips(self) -> Iterator[Strip]:
-        """The strips of the whole layer."""
-        *planes, rows, _ = self._layer.data.shape
-        return product(*(range(n) for n in planes), range(-(-rows // self.height)))
+    @property
+    def width(self) -> int:
+        """Columns of a part."""
+        return max(1, min(PART_COLUMNS, int(self._layer.data.shape[-1])))
+
+    def all_parts(self) -> Iterator[Part]:
+        """The parts of the whole layer."""
+        *planes, rows, columns = self._layer.data.shape
+        return product(*(range(n) for n in planes), range(-(-rows // self.height)), range(-(-columns // self.width)))
 
     def _painted(self, event: Any) -> None:
         for atom in event.value:
@@ -132,12 +140,14 @@ class Tally(QObject):
                 spans = [(key.start, key.stop) if isinstance(key, slice) else (key, key + 1) for key in atom.slice_key]
             else:
                 spans = [(int(np.min(index)), int(np.max(index)) + 1) for index in atom[0]]
-            *planes, (top, bottom), _ = spans
+            *planes, (top, bottom), (left, right) = spans
             rows = range(int(top) // self.height, (int(bottom) - 1) // self.height + 1)
-            strips = set(product(*(range(int(a), int(b)) for a, b in planes), rows))
-            self._touched |= strips
-            self._due |= strips
-            self._painted_on |= strips
+            columns = range(int(left) // self.width, (int(right) - 1) // self.width + 1)
+            parts = set(product(*(range(int(a), int(b)) for a, b in planes), rows, columns))
+            self._touched |= parts
+            self._due |= parts
+            self._painted_on |= parts
+        self._last_painted = time.monotonic()
         self._soon()
         self._touch()
 
@@ -148,15 +158,16 @@ class Tally(QObject):
 
     def _redrawn(self, event: Any = None) -> None:
         """Undo and redo redraw without saying what they changed."""
-        few = prod(self._layer.data.shape[:-2]) <= FEW_PLANES
-        self._due.update(self.all_strips() if few else self._touched)
+        shape = self._layer.data.shape
+        few = prod(shape[:-2]) <= FEW_PLANES and prod(shape) <= FEW_PIXELS
+        self._due.update(self.all_parts() if few else self._touched)
         self._soon()
 
     def _replaced(self, event: Any = None) -> None:
-        self._strips.clear()
+        self._parts.clear()
         self._touched.clear()
         self._painted_on.clear()
-        self._due = set(self.all_strips())
+        self._due = set(self.all_parts())
         self._soon()
         self._touch()
 
@@ -165,11 +176,12 @@ class Tally(QObject):
             self._timer.start(DEBOUNCE_MS)
 
     def _step(self) -> None:
-        if not self._painted_on and self.waits():
+        now = time.monotonic()
+        if not self._painted_on and (self.waits() or now < self._last_painted + REST_SECONDS):
             self._timer.start(DEBOUNCE_MS)
             return
-        until, painted = time.monotonic() + MOST_SECONDS, bool(self._painted_on)
-        while self._due and time.monotonic() < until:
+        until, painted = now + MOST_SECONDS, bool(self._painted_on)
+        while (self._painted_on or (self._due and not painted)) and time.monotonic() < until:
             self._count(self._next())
         if self._due:
             self._timer.start(0)
@@ -177,20 +189,20 @@ class Tally(QObject):
             self._told = until
             self.counted.emit()
 
-    def _next(self) -> Strip:
-        strip = self._painted_on.pop() if self._painted_on else next(iter(self._due))
-        self._due.discard(strip)
-        return strip
+    def _next(self) -> Part:
+        part = self._painted_on.pop() if self._painted_on else next(iter(self._due))
+        self._due.discard(part)
+        return part
 
-    def _count(self, strip: Strip) -> None:
-        values = self.values(strip)
-        before, now = self._strips.get(strip, {} if self._empty else None), _pixels_by_value(values)
-        self._strips[strip] = now
+    def _count(self, part: Part) -> None:
+        values = self.values(part)
+        before, now = self._parts.get(part, {} if self._empty else None), _pixels_by_value(values)
+        self._parts[part] = now
         if now:
-            self._touched.add(strip)
+            self._touched.add(part)
         if before is not None and before != now:
             self._touch()
-        self.read.emit(strip, values)
+        self.read.emit(part, values)
 
 
 def _pixels_by_value(values: npt.NDArray[np.integer]) -> dict[int, int]:

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QObject
 
-from napari_annotrain._napari.annotate.tally import Strip, Tally
+from napari_annotrain._napari.annotate.tally import Part, Tally
 from napari_annotrain.session.sheet import Rows
 
 #: Looking once more at all of a layer, whose undo does not say what it changes, may take so long when a window closes.
@@ -13,9 +13,9 @@ FINISH_SECONDS = 3.0
 
 
 class Mirror(QObject):
-    """Sends what changes in a labels layer to its sheet on the disk, strip by strip, as the tally comes by.
+    """Sends what changes in a labels layer to its sheet on the disk, part by part, as the tally comes by.
 
-    Strips that one stroke changed are sent together; those that are as they were are not sent, so that an undo on a
+    Parts that one stroke changed are sent together; those that are as they were are not sent, so that an undo on a
     large annotation, which does not say what it changes, costs a look at it and no writing.
 
     Parameters
@@ -35,8 +35,8 @@ class Mirror(QObject):
         self.layer, self.sheet = layer, sheet
         self.shape, self.dtype = on_disk.shape, on_disk.dtype
         self._tally, self._on_disk, self._put = tally, on_disk, put
-        self._sent: dict[Strip, int] = {}  # a hash of what the disk holds, or will hold by what was sent
-        self._changed: dict[Strip, Rows] = {}
+        self._sent: dict[Part, int] = {}  # a hash of what the disk holds, or will hold by what was sent
+        self._changed: dict[Part, Rows] = {}
         self._closed = False
         tally.read.connect(self._read)
         tally.counted.connect(self.send)
@@ -62,17 +62,18 @@ class Mirror(QObject):
         self._closed = True
         self._changed.clear()
 
-    def _read(self, strip: Strip, values: npt.NDArray[Any]) -> None:
+    def _read(self, part: Part, values: npt.NDArray[Any]) -> None:
         if self._closed or not self.fits():
             return
-        *plane, k = strip
-        top = k * self._tally.height
-        if strip not in self._sent:
-            self._sent[strip] = _hash(self._on_disk[(*plane, slice(top, top + len(values)))])
+        *plane, y, x = part
+        top, left = y * self._tally.height, x * self._tally.width
+        height, width = values.shape
+        if part not in self._sent:
+            self._sent[part] = _hash(self._on_disk[(*plane, slice(top, top + height), slice(left, left + width))])
         now = _hash(values)
-        if now != self._sent[strip]:
-            self._sent[strip] = now
-            self._changed[strip] = Rows(self.sheet, tuple(plane), top, np.array(values))
+        if now != self._sent[part]:
+            self._sent[part] = now
+            self._changed[part] = Rows(self.sheet, tuple(plane), top, np.array(values), left)
 
 
 def _hash(values: npt.NDArray[Any]) -> int:
