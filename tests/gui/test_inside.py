@@ -1,9 +1,12 @@
 """Look inside: feature maps of what is in view, as a layer."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
 
+from napari_annotrain import api
 from napari_annotrain._napari.models.inside import mosaic
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.net.unet import UNet
@@ -77,6 +80,57 @@ def test_a_map_lies_over_the_view_follows_the_model_and_the_plane_and_goes(lab):
     assert not lab.enabled("inside_map_spin")
     lab.click("inside_button")
     assert "cells inside" not in lab.viewer.layers
+
+
+def test_switched_off_while_the_network_looks_it_stays_off(lab, monkeypatch):
+    gate, real = threading.Event(), api.look_inside
+
+    def slow(*given):
+        gate.wait(30)
+        return real(*given)
+
+    monkeypatch.setattr(api, "look_inside", slow)
+    lab.click("inside_button")
+    assert lab.controller.inside.busy
+    lab.click("inside_button")
+    gate.set()
+    lab.wait(lambda: not lab.controller.inside.busy)
+    assert "cells inside" not in lab.viewer.layers
+    assert not lab.find("inside_level_combo").isVisible()
+
+
+def test_another_image_has_its_maps_where_it_lies(lab):
+    turned = np.random.default_rng(1).integers(0, 100, (64, 64)).astype(np.uint8)
+    lab.click("inside_button")
+    look(lab)
+    other = lab.viewer.add_image(turned, name="turned", rotate=30, translate=(100, 0))
+    lab.viewer.fit_to_view()
+    lab.find("image_combo").choose(other)
+    lab.wait(lambda: not lab.controller.inside.busy and "turned inside" in lab.viewer.layers)
+    assert "cells inside" not in lab.viewer.layers
+    shown = lab.viewer.layers["turned inside"]
+    np.testing.assert_allclose(shown.data_to_world((3, 7)), other.data_to_world((3, 7)))
+
+
+def test_an_image_whose_columns_come_first_has_its_maps_turned_like_it(person):
+    made = person()
+    image = np.zeros((40, 64), np.uint8)
+    image[:10] = 200
+    layer = made.viewer.add_image(image, name="cells", axis_labels=("x", "y"))
+    made.open_panel()
+    made.controller.models.use(Trained("width 4", small_model(4), 0.5))
+    assert made.controller.roster.axes(layer) == "XY"
+    made.click("inside_button")
+    assert look(made).data.shape == (40, 64)
+
+
+def test_after_a_refusal_another_image_is_looked_at(lab):
+    many = lab.viewer.add_image(np.zeros((3, 64, 96), np.uint8), name="channels", axis_labels=("c", "y", "x"))
+    lab.find("image_combo").choose(many)
+    lab.click("inside_button")
+    lab.wait(lambda: "channels" in lab.find("inside_label").text())
+    lab.find("image_combo").choose(lab.layer)
+    look(lab)
 
 
 def test_what_cannot_be_looked_into_says_why(lab):

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 import napari_annotrain as at
+from napari_annotrain import api
+from napari_annotrain.data.stack import Stack
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.net.model import Card, Model
 from napari_annotrain.net.unet import UNet
@@ -48,7 +50,27 @@ def test_a_box_gives_what_the_whole_image_gives_there(net):
         y, x = (round((theirs - ours) / a.pixel) for ours, theirs in zip(a.origin, b.origin, strict=True))
         there = a.maps[:, y : y + b.maps.shape[1], x : x + b.maps.shape[2]]
         np.testing.assert_allclose(b.maps, there, atol=1e-4, err_msg=a.level)
-        assert b.maps.shape[1] == 48 / a.pixel
+        assert b.maps.shape[1] - 48 / a.pixel in (0, 1)
+
+
+@pytest.mark.parametrize("box", [(0, 8), (16, 24), (5, 6), (95, 96)])
+def test_however_narrow_a_box_is_every_level_shows_something_that_covers_it(net, box):
+    image = np.random.default_rng(0).random((96, 112), np.float32)
+    for level in at.feature_maps(model_of(net), image, box=(slice(*box), slice(7, 90))):
+        n = level.maps.shape[1]
+        top = level.origin[0] - level.pixel / 2
+        assert n >= 1
+        assert top <= box[0] - 0.5 + 1e-6, level.level
+        assert top + n * level.pixel >= box[1] - 0.5 - 1e-6, level.level
+
+
+def test_the_last_level_of_summed_score_maps_is_the_result():
+    model = model_of(NETWORKS["score maps"])
+    image = np.random.default_rng(0).random((64, 64), np.float32)
+    *_, last = at.feature_maps(model, image)
+    shares = at.predict(model, image, output="probabilities", precision="float32")
+    exponents = np.exp(last.maps - last.maps.max(0))
+    np.testing.assert_allclose(exponents / exponents.sum(0), shares, atol=1e-4)
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])
@@ -83,7 +105,7 @@ def test_the_first_filters_are_what_the_first_convolution_does():
 def test_maps_that_vary_most_come_first():
     image = np.random.default_rng(0).random((64, 64), np.float32)
     for level in at.feature_maps(model_of(NETWORKS["U-Net"]), image):
-        spread = level.maps.std((1, 2))[level.most_varied_first()]
+        spread = level.maps.std((1, 2))[level.most_varied_first]
         assert np.all(np.diff(spread) <= 0)
 
 
@@ -103,3 +125,12 @@ def test_what_is_not_there_cannot_be_looked_at(how, words):
 def test_too_large_a_box_is_refused_in_words():
     with pytest.raises(AnnotrainError, match="smaller box"):
         at.feature_maps(model_of(NETWORKS["flat"]), np.zeros((32, 1025)))
+    with pytest.raises(AnnotrainError, match="smaller box"):  # the network would see twice as much
+        at.feature_maps(model_of(NETWORKS["flat"], scale=2.0), np.zeros((32, 600)))
+
+
+def test_what_is_too_large_for_the_window_is_looked_at_in_its_middle():
+    stack = Stack.of(np.zeros((2000, 100)), "YX")
+    seen, maps = api.look_inside(model_of(NETWORKS["flat"], scale=2.0), stack, 0, 0, (slice(0, 2000), slice(0, 100)))
+    assert seen == (slice(744, 1256), slice(0, 100))
+    assert maps[0].maps.shape[1:] == (1024, 200)

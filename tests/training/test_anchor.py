@@ -44,7 +44,9 @@ def test_the_fewer_cells_a_model_is_wrong_about_the_less_that_says():
 
 def test_what_more_cells_change_is_as_if_all_had_been_there():
     anchor = Anchor({}, 1)
-    assert anchor.trusted(0.6, 2).after(40).share == pytest.approx(anchor.trusted(0.6, 40).share)
+    assert anchor.trusted(0.6, 20).after(39).share == pytest.approx(anchor.trusted(0.6, 39).share)
+    assert anchor.trusted(0.6, 20).is_known_after(39)
+    assert not anchor.trusted(0.6, 20).is_known_after(40), "twice as many are asked themselves"
 
 
 def test_a_threshold_that_few_cells_suggest_stays_near_the_usual_one():

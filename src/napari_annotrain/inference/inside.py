@@ -1,5 +1,7 @@
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,11 @@ from napari_annotrain.specs import PredictSpec
 from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.tiles.grid import Box, cut, read_mirrored
 
+#: Width of the networks whose maps take the memory that is reckoned with; of wider ones less is looked at.
+USUAL_WIDTH = 16
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class FeatureMaps:
     """What one level of a network makes of a part of an image.
 
@@ -29,7 +34,7 @@ class FeatureMaps:
     level
         Such as "down 1", "bottom", "up 1": from the image to the result.
     maps
-        (N, Y, X) float32, after the last activation of the level.
+        (N, Y, X) float32, as the level hands them on: after its last activation, or its sums of score maps.
     pixel
         How many pixels of the image, along Y and X, one of a map is wide.
     origin
@@ -41,9 +46,18 @@ class FeatureMaps:
     pixel: float
     origin: tuple[float, float]
 
+    @cached_property
     def most_varied_first(self) -> npt.NDArray[np.intp]:
         """Numbers of the maps, that with the largest variance first."""
         return np.argsort(-self.maps.reshape(len(self.maps), -1).var(1), kind="stable")
+
+
+def fit_box(model: Model, stack: Stack, spec: PredictSpec, box: Box, longest: int) -> Box:
+    """The middle of a box of which a network of width 16 sees at most so many pixels a side; a wider one less."""
+    wider = max(1.0, model.card.net.width / USUAL_WIDTH)
+    most = int(longest / wider**0.5 / max(1.0, rescale(model.card, stack, spec, box).scale))
+    y, x = (slice(start := s.start + max(0, (s.stop - s.start - most) // 2), min(s.stop, start + most)) for s in box)
+    return y, x
 
 
 def find_feature_maps(
@@ -75,21 +89,22 @@ def find_feature_maps(
 
     device = choose_device(spec.device)
     values = normalisation.apply(read_mirrored(read, scaled.stack.shape[-2:], tile.read))
-    network = model.network(device)
-    seen = _watched(network, torch.from_numpy(values)[None].to(device))
-    start, size = [s.start for s in tile.read], values.shape[-2:]
-    found = []
-    for (level, step), maps in zip(_levels(network), seen, strict=True):
+    found: dict[str, FeatureMaps] = {}
+
+    def keep(level: str, step: int, maps: torch.Tensor) -> None:
+        sizes = list(zip(values.shape[-2:], maps.shape[-2:], strict=True))
         # what valid convolutions have cropped is missing on both sides alike
-        first = [a + (n - step * m) / 2 for a, n, m in zip(start, size, maps.shape[-2:], strict=True)]
-        inside = tuple(
-            slice(max(0, round((s.start - f) / step)), max(1, round((s.stop - f) / step)))
-            for s, f in zip(tile.write, first, strict=True)
-        )
-        corner = [f + step * (s.start + 0.5) for f, s in zip(first, inside, strict=True)]
-        y, x = (c / scaled.scale - 0.5 for c in corner)
-        found.append(FeatureMaps(level, maps[:, *inside].copy(), step / scaled.scale, (y, x)))
-    return found
+        first = [s.start + (n - step * m) / 2 for s, (n, m) in zip(tile.read, sizes, strict=True)]
+        inside = []
+        for write, f, (_, m) in zip(tile.write, first, sizes, strict=True):
+            start = min(max(0, math.floor((write.start - f) / step)), m - 1)
+            inside.append(slice(start, max(start + 1, min(m, math.ceil((write.stop - f) / step)))))
+        y, x = ((f + step * (s.start + 0.5)) / scaled.scale - 0.5 for f, s in zip(first, inside, strict=True))
+        kept = maps[0][:, inside[0], inside[1]].float().cpu().numpy().copy()
+        found[level] = FeatureMaps(level, kept, step / scaled.scale, (y, x))
+
+    _watch(model.network(device), torch.from_numpy(values)[None].to(device), keep)
+    return list(found.values())
 
 
 def first_filters(model: Model) -> npt.NDArray[np.float32]:
@@ -97,7 +112,7 @@ def first_filters(model: Model) -> npt.NDArray[np.float32]:
 
     Returns
     -------
-    (N, C, 3, 3): one filter for each feature map, and of it a part for each channel of the image.
+    (N, C, 3, 3): the filters, and of each a part for each channel of the image.
     """
     network = model.network(torch.device("cpu"))
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.BatchNorm2d)]
@@ -108,28 +123,28 @@ def first_filters(model: Model) -> npt.NDArray[np.float32]:
     return first.weight.detach().numpy().astype(np.float32)
 
 
-def _levels(network: UNet) -> list[tuple[str, int]]:
-    """Names of the levels, and how many pixels of the image one of theirs is wide."""
-    n = len(network.down)
-    down = [(f"down {i + 1}", 2**i) for i in range(n)]
-    up = [(f"up {i + 1}", 2**i) for i in reversed(range(n))]
-    return [*down, ("bottom", 2**n), *up]
+def _watch(network: UNet, image: torch.Tensor, keep: Callable[[str, int, torch.Tensor], None]) -> None:
+    """Have what every level hands on kept: its name, how many pixels one of its is wide, and its maps."""
+    n, hooks = len(network.down), []
 
+    def kept_of(level: str, step: int, module: nn.Module, comes_out: bool) -> None:
+        """What comes out of a module, or else what goes into it."""
+        if comes_out:
+            hooks.append(module.register_forward_hook(lambda _, given, maps: keep(level, step, maps)))
+        else:
+            hooks.append(module.register_forward_pre_hook(lambda _, given: keep(level, step, given[0])))
 
-def _watched(network: UNet, image: torch.Tensor) -> list[npt.NDArray[np.float32]]:
-    """What comes out of every level."""
-    seen: list[npt.NDArray[np.float32]] = []
-
-    def keep(module: nn.Module, given: Any, maps: torch.Tensor) -> None:
-        seen.append(maps[0].float().cpu().numpy())
-
-    watched: list[Callable[[], None]] = []
-    for level in (*network.down, network.bottom, *network.merge):
-        watched.append(level.register_forward_hook(keep).remove)
+    for i, down in enumerate(network.down):
+        kept_of(f"down {i + 1}", 2**i, down, True)
+    kept_of("bottom", 2**n, network.bottom, True)
+    for i, following in enumerate(network.up[1:]):  # what joined the skip goes into the next one
+        kept_of(f"up {n - i}", 2 ** (n - 1 - i), following, False)
+    summed = network.spec.skips == "scores"  # then the scores of the uppermost level are the result
+    if n:
+        kept_of("up 1", 1, network if summed else network.head, summed)
     try:
         with torch.inference_mode():
             network(image)
     finally:
-        for remove in watched:
-            remove()
-    return seen
+        for hook in hooks:
+            hook.remove()

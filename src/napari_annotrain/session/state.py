@@ -11,7 +11,7 @@ from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.session.live import Session
 
 #: Of `session.json`; one more whenever an older reader would understand it wrongly.
-FORMAT = 2
+FORMAT = 1
 STATE = "session.json"
 
 
@@ -135,7 +135,7 @@ def write_state(folder: Path, state: SessionState) -> None:
     """Write `session.json`; an older one is replaced in one step."""
     beside = folder / f".{STATE}.part"
     with beside.open("w", encoding="utf-8") as file:
-        file.write(state.model_copy(update={"format": FORMAT}).model_dump_json(indent=1))
+        file.write(state.model_dump_json(indent=1))
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, folder / STATE)

@@ -8,7 +8,7 @@ from napari_annotrain.training.state import Weights
 #: not trained on: with ten, ten cells forgot what many images have taught.
 HALF_AT_CELLS = 30
 #: The anchor's own good name counts as much as so many annotated cells. Chosen on training images of the same sets: one
-#: dim cell that it missed would otherwise have thrown it away, and three cells of a kind it does not know still do.
+#: dim cell that it missed would otherwise have thrown it away; with ten of a kind it does not know hardly any is kept.
 GOOD_NAME_CELLS = 1
 
 
@@ -25,13 +25,14 @@ class Anchor:
         Of the shipped model; the same network as the one that is trained.
     share
         0: the trained weights as they are, 1: the shipped ones.
-    agreement
-        Of the shipped model with what is annotated, 0 to 1.
+    agreement, n_cells
+        Of the shipped model with what is annotated, 0 to 1; and how many cells said so.
     """
 
     weights: Weights
     share: float
     agreement: float = 1.0
+    n_cells: int = 0
 
     def trusted(self, iou: float, n_cells: int) -> "Anchor":
         """Keep less of a model that agrees with less than three quarters of the annotation; half is no agreement.
@@ -46,10 +47,14 @@ class Anchor:
             Annotated cells.
         """
         agreement = min(max(4 * iou - 2, 0.0), 1.0)
-        return replace(self, share=share_for(n_cells, agreement), agreement=agreement)
+        return replace(self, share=share_for(n_cells, agreement), agreement=agreement, n_cells=n_cells)
+
+    def is_known_after(self, n_cells: int) -> bool:
+        """Whether its agreement with so many cells may be taken from those it was measured on."""
+        return n_cells < 2 * self.n_cells
 
     def after(self, n_cells: int) -> "Anchor":
-        """What is kept once so many cells are annotated."""
+        """What is kept once so many cells are annotated, with which it agrees as before."""
         return replace(self, share=share_for(n_cells, self.agreement))
 
     def between(self, found: float, usual: float) -> float:

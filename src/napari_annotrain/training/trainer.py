@@ -85,11 +85,10 @@ def fit(
     yield from (Note(text) for text in doubts_about(spec, progress.endless, shown.held_out is not None))
     with closing(Batches(dataset, spec, patch, learner.device, target_crop.start)) as batches:
         if anchor is not None and isinstance(dataset, AnnotatedDataset):
-            iou = _agreement(anchor, learner, batches, target_crop, len(dataset.classes))
-            learner.anchor = anchor.trusted(iou, dataset.sizes.n if dataset.sizes is not None else 0)
+            learner.anchor = _trusted(anchor, learner, batches, target_crop, dataset)
         while progress.goes_on(learner.step):
             if growth is not None and progress.growth_is_due():
-                shown = yield from _grow(learner, progress, batches, shown, growth)
+                shown = yield from _grow(learner, progress, batches, shown, growth, target_crop)
             taken = _take_step(learner, progress, batches, target_crop)
             yield taken
             if isinstance(taken, Note):
@@ -151,7 +150,7 @@ def _take_step(learner: Learner, progress: Progress, batches: Batches, crop: sli
 
 
 def _grow(
-    learner: Learner, progress: Progress, batches: Batches, shown: Shown, growth: Growth
+    learner: Learner, progress: Progress, batches: Batches, shown: Shown, growth: Growth, crop: slice
 ) -> Generator[Event, None, Shown]:
     """Learn from now on also from what was painted in the meantime."""
     began, before = time.perf_counter(), shown.dataset
@@ -164,8 +163,11 @@ def _grow(
         shown = Shown.of(grown.dataset, learner.network.spec, learner.spec)
         batches.grow(grown, learner.step)
         learner.pace = learner.pace.afresh()
-        if learner.anchor is not None and grown.dataset.sizes is not None:
-            learner.anchor = learner.anchor.after(grown.dataset.sizes.n)
+        if learner.anchor is not None:
+            n_cells = _n_cells(grown.dataset)
+            known = learner.anchor.is_known_after(n_cells)
+            held = learner.anchor.after(n_cells) if known else None
+            learner.anchor = held or _trusted(learner.anchor, learner, batches, crop, grown.dataset)
     progress.growth_cost = time.perf_counter() - began
     progress.seconds += progress.growth_cost
     progress.grown = progress.seconds
@@ -174,12 +176,22 @@ def _grow(
     return shown
 
 
+def _n_cells(dataset: AnnotatedDataset) -> int:
+    """How many cells tell whether an anchor can be trusted; at least one, where cells are not counted."""
+    return max(1, dataset.sizes.n) if dataset.sizes is not None else 1
+
+
+def _trusted(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, dataset: AnnotatedDataset) -> Anchor:
+    """Keep of an anchor what its agreement with the annotation allows."""
+    return anchor.trusted(_agreement(anchor, learner, batches, crop, len(dataset.classes)), _n_cells(dataset))
+
+
 def _agreement(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, n_classes: int) -> float:
-    """Mean intersection over union of the anchor's classes with the annotation of the first batches."""
+    """Mean intersection over union of the anchor's classes with the annotation of the next batches."""
     network = copy.deepcopy(learner.average)
     network.load_state_dict(anchor.weights)
     tables = []
-    for step in range(BATCHES_OF_AGREEMENT):
+    for step in range(learner.step, learner.step + BATCHES_OF_AGREEMENT):
         images, maps = (tensor.cpu() for tensor in batches.get(step))
         target, at_once = maps[:, 0, crop, crop].long() - 1, -(-len(images) // learner.parts)
         shown = validate.ValidationSet(images, target, slice(0, target.shape[-1]), n_classes)

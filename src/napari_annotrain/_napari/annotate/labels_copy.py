@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from napari_annotrain._napari.annotate.tally import Part, Tally
-from napari_annotrain.data.patchwork import Box, Patchwork
+from napari_annotrain.data.patchwork import COLUMNS, Box, Patchwork
 
 #: Where more pixels than this may be painted, no copy is made.
 MOST_PIXELS = 1 << 28
@@ -28,6 +28,7 @@ class LabelsCopy:
         self._tally, self._layer, self._changed = tally, layer, changed
         self.patchwork = Patchwork(layer.data.shape, layer.data.dtype, tally.height)
         self._width = tally.width
+        assert self._width == layer.data.shape[-1] or self._width % COLUMNS == 0
         for part in tally.painted_parts():
             self._put(part, tally.values(part))
         tally.read.connect(self._take)

@@ -17,9 +17,9 @@ PART_PIXELS, PART_COLUMNS = 1 << 18, 1024
 Part = tuple[int, ...]
 #: While a long count goes on, what is known is told so often.
 TELL_SECONDS = 0.5
-#: Up to so many planes and pixels, all are counted again after an undo or a refresh.
-FEW_PLANES, FEW_PIXELS = 16, 1 << 26
-#: What nobody painted on is not counted until nothing was painted for so long.
+#: Up to so many planes, all are counted again after an undo or a refresh.
+FEW_PLANES = 16
+#: Of what nobody painted on only one part at a time is counted until nothing was painted for so long.
 REST_SECONDS = 0.5
 
 
@@ -158,8 +158,7 @@ class Tally(QObject):
 
     def _redrawn(self, event: Any = None) -> None:
         """Undo and redo redraw without saying what they changed."""
-        shape = self._layer.data.shape
-        few = prod(shape[:-2]) <= FEW_PLANES and prod(shape) <= FEW_PIXELS
+        few = prod(self._layer.data.shape[:-2]) <= FEW_PLANES
         self._due.update(self.all_parts() if few else self._touched)
         self._soon()
 
@@ -176,15 +175,18 @@ class Tally(QObject):
             self._timer.start(DEBOUNCE_MS)
 
     def _step(self) -> None:
-        now = time.monotonic()
-        if not self._painted_on and (self.waits() or now < self._last_painted + REST_SECONDS):
+        if not self._painted_on and self.waits():
             self._timer.start(DEBOUNCE_MS)
             return
+        now = time.monotonic()
         until, painted = now + MOST_SECONDS, bool(self._painted_on)
-        while (self._painted_on or (self._due and not painted)) and time.monotonic() < until:
+        at_rest = now >= self._last_painted + REST_SECONDS
+        if not painted and self._due:
+            self._count(self._next())
+        while (self._painted_on or (self._due and at_rest and not painted)) and time.monotonic() < until:
             self._count(self._next())
         if self._due:
-            self._timer.start(0)
+            self._timer.start(0 if at_rest or self._painted_on else DEBOUNCE_MS)
         if not self._due or (painted and not self._painted_on) or until > self._told + TELL_SECONDS:
             self._told = until
             self.counted.emit()

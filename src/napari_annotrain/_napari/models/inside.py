@@ -8,7 +8,7 @@ import numpy.typing as npt
 from napari.layers import Image
 
 from napari_annotrain._napari.runs.search import inside_of
-from napari_annotrain._napari.viewer.part import place_part
+from napari_annotrain._napari.viewer.part import lay_over
 from napari_annotrain._napari.viewer.view import is_inside, region_of
 from napari_annotrain._napari.viewer.watch import ViewWatch
 from napari_annotrain._qt.lane import Lane, Run
@@ -19,21 +19,29 @@ from napari_annotrain.session import why_not_predict
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
 
-#: Longest side, in px, of what is looked at.
-LONGEST_PX = 1024
 #: Key of the filters among the levels.
 FILTERS = "filters"
+#: What of a layer's place cannot follow another image.
+FIXED = ("rotate", "shear", "affine", "units", "axis_labels")
 
 
 @dataclass(frozen=True, eq=False)
 class Inside:
-    """What was found, and of what: feature maps of a region of an image, and the first filters (N, C, 3, 3)."""
+    """What was found, and of what: feature maps of a region of an image, and the first filters (N, C, 3, 3).
+
+    Of what was asked for, `region` is the middle where that is larger than can be looked at.
+    """
 
     image: Any
-    model: Any
+    axes: str
+    asked: Region
     region: Region
     maps: Sequence[Any]
     filters: npt.NDArray[np.float32]
+
+    def shows(self, region: Region) -> bool:
+        """Whether that can be seen without looking anew."""
+        return region == self.asked or is_inside(region, self.region)
 
 
 class InsideFlow:
@@ -44,9 +52,11 @@ class InsideFlow:
         self._lane = Lane()
         self._watch: ViewWatch | None = None
         self._found: Inside | None = None
+        self._tried: tuple[Any, ...] = ()  # what the latest look was about, whatever came of it
         self._layer: Any = lambda: None
+        self._fixed: list[Any] = []
         self._level: Any = 0
-        self._number, self._failed = 0, ""
+        self._number = 0
         self.on = False
 
     @property
@@ -56,13 +66,14 @@ class InsideFlow:
 
     def set_on(self, on: bool) -> None:
         """Show what the network makes of the view, or take the layer away."""
-        self.on = on
         if not on:
+            self.on = False
             self._forget("")
             return
         reason = why_not_predict(self._c.facts())
         if reason:
             raise AnnotrainError(reason)
+        self.on = True
         if self._watch is None:
             self._watch = ViewWatch(self._c.roster.viewer, self._c.guarded(self.look))
         self._watch.enabled = True
@@ -71,67 +82,76 @@ class InsideFlow:
     def close(self, seconds: float) -> None:
         """Stop, and wait at most so long; the layer goes."""
         self._lane.close(seconds)
-        self.on, self._found = False, None
+        self.on, self._found, self._tried = False, None, ()
         if self._watch is not None:
             self._watch.close()
             self._watch = None
         self._hide()
 
     def follow(self) -> None:
-        """Look anew where another model or image is worked with."""
-        c, found = self._c, self._found
-        model = c.session.model
-        if self.on and found is not None and (found.image is not c.image or found.model is not model):
-            assert self._watch is not None
+        """Look anew where another model, image or setting is worked with."""
+        if self.on and self._watch is not None and self._about() != self._tried:
             self._watch.soon()
 
     def look(self) -> None:
         """Let the network look at the view, unless it has."""
-        c = self._c
-        if not self.on or c.panel is None:
+        if not self.on or self._c.panel is None:
             return
-        region = self._region()
+        region, same = self._region(), self._about() == self._tried
+        self._tried = self._about()
         if isinstance(region, str):
             self._forget(region)
-            return
-        image, trained, found = c.image, c.session.model, self._found
-        assert image is not None
-        assert trained is not None
-        same = found is not None and found.image is image and found.model is trained
-        if not (same and found is not None and is_inside(region, found.region)):
-            self._run(image, trained, region)
+        elif not (same and self._found is not None and self._found.shows(region)):
+            self._run(region)
+
+    def _about(self) -> tuple[Any, ...]:
+        """What is looked at, but for the place."""
+        c = self._c
+        image, model = c.image, c.session.model
+        axes = c.roster.axes(image) if image is not None else ""
+        return id(image), id(getattr(image, "data", None)), axes, id(model), str(c.session.predict)
 
     def _region(self) -> Region | str:
         """What is looked at, or why nothing can be."""
         c = self._c
-        reason = why_not_predict(c.facts())
+        reason, viewer = why_not_predict(c.facts()), c.roster.viewer
         if reason or c.image is None:
             return reason
-        if c.roster.viewer.dims.ndisplay == 3:
-            return "Switch to the flat view (2-D display) to look inside."
-        seen = region_of(c.roster.viewer, c.image, c.roster.axes(c.image))
-        return _middle(seen) if seen is not None else f"Nothing of {c.image.name} is in view: press Home to see it."
+        axes = c.roster.axes(c.image)
+        lead = viewer.dims.ndim - c.image.ndim
+        if viewer.dims.ndisplay == 3 or {axes[d - lead] for d in viewer.dims.displayed if d >= lead} != {"Y", "X"}:
+            return "Show planes of Y and X in the flat view (2-D display) to look inside."
+        seen = region_of(viewer, c.image, axes)
+        return f"Nothing of {c.image.name} is in view: press Home to see it." if seen is None else seen
 
-    def _run(self, image: Any, trained: Any, region: Region) -> None:
+    def _run(self, region: Region) -> None:
         c = self._c
+        image, trained = c.image, c.session.model
+        assert image is not None
+        assert trained is not None
         stack, measured, spec = c.roster.stack(image), c.roster.measured(image), c.session.predict
-        t, z = region[0].start, region[1].start
+        axes, (t, z, y, x) = c.roster.axes(image), region
+        found: list[Any] = []
+        failed: list[str] = []
 
         def take(event: Event) -> None:
             if isinstance(event, Done):
-                self._found = Inside(image, trained, region, *event.result)
-                self._show_levels()
+                found.append(event.result)
             elif isinstance(event, Failed):
-                self._failed = event.sentence
+                failed.append(event.sentence)
 
         def end(stopped: bool) -> None:
-            if self._failed and self.on and not stopped:
-                self._forget(self._failed)
+            if stopped or not self.on:  # a newer one waits, or nobody does
+                return
+            for sentence in failed:
+                self._forget(sentence)
+            for seen, maps, filters in found:
+                self._found = Inside(image, axes, region, (t, z, *seen), maps, filters)
+                self._show_levels()
 
-        self._failed = ""
         self._lane.start(
             Run(
-                lambda: inside_of(trained.model, stack, spec, measured, t, z, (region[2], region[3])),
+                lambda: inside_of(trained.model, stack, spec, measured, t.start, z.start, (y, x)),
                 lambda: None,
                 c.guarded(take),
                 c.guarded(end),
@@ -178,7 +198,7 @@ class InsideFlow:
             )
             return
         level = found.maps[self._level]
-        order = level.most_varied_first()
+        order = level.most_varied_first
         self._number = min(self._number, len(order) - 1)
         picture = level.maps[order[self._number]]
         self._draw(picture, level.origin, level.pixel, (float(picture.min()), float(picture.max())))
@@ -190,17 +210,18 @@ class InsideFlow:
         assert self._found is not None
         roster, image = self._c.roster, self._found.image
         t, z, _, _ = self._found.region
-        place, single = place_part(image, roster.axes(image), t.start, z.start, origin, pixel)
+        data, place = lay_over(image, self._found.axes, (t.start, z.start), origin, pixel, picture)
         limits = limits if limits[1] > limits[0] else (limits[0], limits[0] + 1)
-        data, layer = np.expand_dims(picture, single), self._layer()
-        if layer is not None and layer in roster.viewer.layers and layer.ndim == data.ndim:
+        layer, fixed = self._layer(), [image.name, *(np.asarray(place[key]).tolist() for key in FIXED)]
+        if layer is not None and layer in roster.viewer.layers and fixed == self._fixed:
             layer.data = data
             layer.scale, layer.translate = place["scale"], place["translate"]
             layer.contrast_limits_range = layer.contrast_limits = limits
             return
+        self._hide()
         look = {"contrast_limits": limits, "colormap": "viridis", "interpolation2d": "nearest"}
         made = Image(data, name=f"{image.name} inside", metadata={"annotrain": "inside"}, **look, **place)
-        self._layer = ref(made)
+        self._layer, self._fixed = ref(made), fixed
         roster.insert(len(roster.viewer.layers), made)
 
     def _forget(self, why: str) -> None:
@@ -230,13 +251,3 @@ def mosaic(filters: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
             y, x = i // columns * (height + 1), (i % columns * channels + c) * (width + 1)
             out[y : y + height, x : x + width] = filters[i, c]
     return out
-
-
-def _middle(region: Region) -> Region:
-    """The middle of what is seen, where it is larger than can be looked at."""
-    t, z, *sides = region
-    y, x = (
-        slice(start := s.start + max(0, (s.stop - s.start - LONGEST_PX) // 2), min(s.stop, start + LONGEST_PX))
-        for s in sides
-    )
-    return t, z, y, x

@@ -71,10 +71,13 @@ def suspicions(
 def inside_of(
     model: Any, stack: Stack, spec: PredictSpec, measured: Measured, t: int, z: int, box: Box
 ) -> Iterator[Event]:
-    """Look at the feature maps of a part of a plane; they and the first filters are the result."""
+    """Look at the feature maps of a part of a plane: what was looked at, they and the first filters are the result."""
     api = engine.load()
     try:
         known = measured.of(api, model, stack)
-        yield Done((api.look_inside(model, stack, t, z, box, spec, known), api.first_filters(model)))
+        seen, maps = api.look_inside(model, stack, t, z, box, spec, known)
+        for level in maps:
+            _ = level.most_varied_first  # takes long enough to be felt in the window
+        yield Done((seen, maps, api.first_filters(model)))
     finally:
         api.release_memory()

@@ -1,42 +1,40 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from napari.layers import Image
 from napari.utils.transforms import CompositeAffine
 
 from napari_annotrain._napari.viewer.layers import label_axes, placement
 
 
-def place_part(
-    layer: Image, axes: str, t: int, z: int, origin: tuple[float, float], pixel: float
-) -> tuple[dict[str, Any], tuple[int, ...]]:
-    """Where an array lies that covers a part of one plane of an image layer.
+def lay_over(
+    layer: Image, axes: str, plane: tuple[int, int], origin: tuple[float, float], pixel: float, picture: Any
+) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+    """Let a picture lie over a part of one plane of an image layer.
 
     Parameters
     ----------
     layer, axes
         The image, and the axes of its array.
-    t, z
-        The plane.
+    plane
+        Its number in time and in depth.
     origin
-        (Y, X) of the middle of the array's first pixel, in pixels of the image.
+        (Y, X) of the middle of the picture's first pixel, in pixels of the image.
     pixel
-        How many pixels of the image one of the array is wide.
+        How many pixels of the image one of the picture is wide.
+    picture
+        (Y, X).
 
     Returns
     -------
-    Keyword arguments for a layer, and the axes along which it has but one position.
+    The picture with the axes of a layer over the image, and keyword arguments that put it there.
     """
-    place = placement(layer, axes)
-    wanted = label_axes(layer, axes)
-    start = {"T": t, "Z": z, "C": 0} | dict(zip("YX", origin, strict=True))
-    made = CompositeAffine(
-        scale=place["scale"],
-        translate=place["translate"],
-        rotate=place["rotate"],
-        shear=place["shear"],
-        ndim=len(wanted),
-    )
+    place, wanted = placement(layer, axes), label_axes(layer, axes)
+    start = dict(zip("TZCYX", (*plane, 0, *origin), strict=True))
+    shape = {name: place[name] for name in ("scale", "translate", "rotate", "shear")}
+    made = CompositeAffine(**shape, ndim=len(wanted))
     place["translate"] = np.asarray(made([float(start[a]) for a in wanted]))
     place["scale"] = place["scale"] * [pixel if a in "YX" else 1 for a in wanted]
-    return place, tuple(i for i, a in enumerate(wanted) if a not in "YX")
+    turned = picture.T if wanted.index("X") < wanted.index("Y") else picture
+    return np.expand_dims(turned, [i for i, a in enumerate(wanted) if a not in "YX"]), place
