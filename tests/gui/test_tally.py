@@ -91,8 +91,8 @@ def test_while_somebody_paints_the_rest_is_counted_part_by_part(qtbot, monkeypat
     layer.data[60, 60] = 3  # before anybody looked
     tally = Tally(layer)
     layer.paint((8, 8), 2)
-    for _ in range(3):
-        layer.paint((8, 8), 2)  # goes on
+    for value in (4, 5, 2):
+        layer.paint((8, 8), value)  # goes on
         rest = len(tally._due - tally._touched)
         tally._step()  # what was painted
         assert len(tally._due - tally._touched) == rest
