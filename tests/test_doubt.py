@@ -90,3 +90,11 @@ def test_a_model_that_sees_something_else_disagrees():
     assert against == pytest.approx(-np.log(0.1))
     assert for_it == pytest.approx(-np.log(0.9))
     assert (seen, share) == (0, 1)
+
+
+def test_what_is_said_to_be_seen_is_never_what_was_painted():
+    """Sure of something else on a few pixels, rather for what was painted on the others."""
+    p = np.array([[[0.55] * 6 + [0.01] * 4], [[0.45] * 6 + [0.99] * 4]])
+    loss, seen, share = judge(np.ones((1, 10), bool), p, 0)
+    assert loss > np.log(2)
+    assert (seen, share) == (1, 0.4)

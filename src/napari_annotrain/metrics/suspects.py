@@ -36,9 +36,9 @@ class Suspect:
         Mean cross-entropy of the model on its pixels, in nats: minus the logarithm of the probability that it gives
         to what is painted.
     likelier
-        Annotation value that the model sees on most of its pixels; of cells 2 for any.
+        Annotation value that the model sees there instead, on more of its pixels than any other; of cells 2 for any.
     share
-        On which part of its pixels it does, 0 to 1.
+        On which part of its pixels it does, 0 to 1: less than a half where it is sure on a few and in doubt elsewhere.
     """
 
     t: int
@@ -112,12 +112,14 @@ def judge(mask: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.floating], 
 
     Returns
     -------
-    Mean cross-entropy in nats; the class that is likeliest on most of the pixels, and on which part of them, 0 to 1.
+    Mean cross-entropy in nats; of the other classes the one that is the likeliest on most of the pixels, and on which
+    part of them, 0 to 1.
     """
     p = probabilities[:, mask]
     loss = float(-np.log(np.clip(p[index].astype(np.float64), 1e-7, 1)).mean())
     votes = np.bincount(p.argmax(0), minlength=len(p))
-    return loss, int(votes.argmax()), float(votes.max() / votes.sum())
+    others = np.where(np.arange(len(p)) == index, -1, votes)
+    return loss, int(others.argmax()), float(others.max() / votes.sum())
 
 
 def _grid(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
