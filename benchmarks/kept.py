@@ -41,8 +41,13 @@ class Kept:
         return self._rows[key]["result"]
 
     def measured(self) -> str:
-        """Where and when, one line for each commit and machine."""
-        return "\n".join(dict.fromkeys(row["measured"] for row in self._rows.values()))
+        """Where and when, one line for each machine."""
+        commits: dict[str, dict[str, None]] = {}
+        for row in self._rows.values():
+            when, where = row["measured"].split(": ", 1)
+            date, commit = when.removeprefix("Measured ").split(" at ", 1)
+            commits.setdefault(where, {})[f"{date} at {commit.removesuffix(' with local changes')}"] = None
+        return "\n".join(f"Measured {', '.join(when)}: {where}" for where, when in commits.items())
 
 
 def file_of(name: str) -> Path:
