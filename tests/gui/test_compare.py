@@ -79,6 +79,18 @@ def test_two_are_trained_shown_and_one_is_used(lab):
     assert np.array_equal(lab.viewer.layers["discs prediction"].data, seen)
 
 
+def test_with_little_annotation_there_is_no_winner_and_the_reason_is_said_once(lab):
+    layer = lab.controller.annotation
+    layer.data[...] = 0
+    layer.data[20:40, 20:40] = 2
+    layer.data[60:64, :40] = 1
+    layer.refresh()
+    lab.click("compare_button")
+    lab.wait(lambda: lab.enabled("compare_button") and not lab.controller.lane.busy, timeout=120_000)
+    assert lab.status.lower().count("too little is annotated") == 1
+    assert "No winner" in lab.status
+
+
 def test_it_can_be_stopped_and_what_was_trained_stays(lab):
     lab.box.seconds.setValue(10_000)
     lab.click("compare_button")

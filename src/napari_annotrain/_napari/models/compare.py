@@ -211,10 +211,11 @@ class CompareFlow:
         self._row = best if best is not None else next(iter(self._models()), None)
         self._draw()
         verdict = found.verdict()
+        note = "" if self._note.split(":")[0].lower() in verdict.lower() else self._note  # nothing is said twice
         if self._failed:
             c.say(self._failed, problem=True)
         else:
-            c.say(" ".join(word for word in ("Stopped." if stopped else "", verdict, self._note) if word))
+            c.say(" ".join(word for word in ("Stopped." if stopped else "", verdict, note) if word))
         if self._models() and c.panel is not None and c.image is not None:
             try:
                 self.set_labels_on(True)
