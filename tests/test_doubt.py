@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_annotrain.metrics.doubt import BLOCK_PX, Blocks, Doubt, entropy, is_close, worst_apart
-from napari_annotrain.metrics.suspects import PIECE_PX, judge, pieces
+from napari_annotrain.metrics.suspects import PIECE_PX, Suspect, judge, pieces
 
 
 def test_entropy_is_0_when_sure_and_1_when_all_are_equal():
@@ -98,3 +98,13 @@ def test_what_is_said_to_be_seen_is_never_what_was_painted():
     loss, seen, share = judge(np.ones((1, 10), bool), p, 0)
     assert loss > np.log(2)
     assert (seen, share) == (1, 0.4)
+
+
+def test_where_the_model_is_only_in_doubt_no_share_is_said():
+    p = np.array([0.25, 0.45, 0.30])[:, None, None] * np.ones((3, 2, 2))
+    loss, seen, share = judge(np.ones((2, 2), bool), p, 1)
+    assert loss > np.log(2)
+    assert (seen, share) == (2, 0), "the likelier of the others"
+    said = Suspect(0, 0, (slice(0, 2), slice(0, 2)), 2, np.ones((2, 2), bool), loss, 3, 0.0)
+    assert "in doubt" in said.words({2: "nucleus", 3: "debris"})
+    assert "0 %" not in said.words({2: "nucleus", 3: "debris"}) + said.line({2: "nucleus", 3: "debris"})

@@ -99,6 +99,36 @@ def test_switched_off_while_the_network_looks_it_stays_off(lab, monkeypatch):
     assert not lab.find("inside_level_combo").isVisible()
 
 
+def test_stepping_away_and_straight_back_keeps_the_map(lab, monkeypatch):
+    lab.click("inside_button")
+    shown = look(lab)
+    gate, real, asked = threading.Event(), api.look_inside, []
+
+    def slow(model, stack, t, z, *rest):
+        asked.append(z)
+        gate.wait(30)
+        return real(model, stack, t, z, *rest)
+
+    monkeypatch.setattr(api, "look_inside", slow)
+    lab.viewer.dims.set_current_step(0, 1)
+    lab.wait(lambda: asked == [1])
+    lab.viewer.dims.set_current_step(0, 0)
+    lab.controller.inside.look()  # as soon as the view rests
+    gate.set()
+    lab.wait(lambda: not lab.controller.inside.busy)
+    assert shown.translate[0] == 0
+    assert shown in lab.viewer.layers
+
+
+def test_an_image_that_cannot_be_used_is_refused_in_words_and_the_panel_lives(lab):
+    lab.click("inside_button")
+    look(lab)
+    odd = lab.viewer.add_image(np.zeros((1, 1, 1, 1, 8, 8), np.uint8), name="odd")
+    lab.find("image_combo").choose(odd)
+    lab.wait(lambda: "cells inside" not in lab.viewer.layers)
+    assert lab.find("inside_label").text()
+
+
 def test_another_image_has_its_maps_where_it_lies(lab):
     turned = np.random.default_rng(1).integers(0, 100, (64, 64)).astype(np.uint8)
     lab.click("inside_button")

@@ -14,6 +14,7 @@ from napari_annotrain.events import Checkpoint
 from napari_annotrain.net.model import Model
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.training.anchor import Anchor, share_for
+from napari_annotrain.training.batches import Batches
 from napari_annotrain.training.learner import prepare
 from napari_annotrain.training.trainer import fit
 
@@ -105,3 +106,22 @@ def test_the_shipped_model_stays_where_it_agrees_and_goes_where_it_does_not(monk
     upside_down = painted_cells((TRUTH == 0) * 1, 1)
     at.train(IMAGE, upside_down, target="cells", base="cells-2d", steps=1)
     assert shares[-1] < 0.4, "two cells that it is wrong about"
+
+
+def test_a_resumed_training_asks_the_same_batches_whether_the_anchor_can_be_trusted(tiny_net, tiny_spec, monkeypatch):
+    image = AnnotatedImage(Stack.of(IMAGE), Stack.of(painted_cells(TRUTH, 4)))
+    dataset = build_dataset([image], "cells", tiny_spec.model_copy(update={"validation": 0.0}))
+    net = tiny_net.model_copy(update={"outputs": 4})
+    anchor, asked, get = Anchor(UNet(net).state_dict(), 1.0), [], Batches.get
+    monkeypatch.setattr(Batches, "get", lambda self, step: asked.append(step) or get(self, step))
+
+    def run(steps, state=None):
+        asked.clear()
+        events = fit(dataset, net, tiny_spec.model_copy(update={"steps": steps}), anchor=anchor, state=state)
+        *_, last = (event for event in events if isinstance(event, Checkpoint))
+        return last
+
+    state = run(3).state
+    assert asked == [0, 1, 0, 1, 2]
+    run(5, state)
+    assert asked == [0, 1, 3, 4]

@@ -65,14 +65,15 @@ class Suspect:
     def words(self, names: Mapping[int, str], cells: bool = False) -> str:
         """Such as "Plane 3: cell 7, 140 px; the model sees background on 93 %"; names and cells by annotation value."""
         place = place_in_words(self.t, self.z, self.n_times, self.n_planes)
-        seen = f"the model sees {self._seen(names, cells)} on {100 * self.share:.0f} %"
+        sure = f"the model sees {self._seen(names, cells)} on {100 * self.share:.0f} %"
+        seen = sure if self.share else f"the model is in doubt, as it may be {self._seen(names, cells)}"
         said = f"{place + ': ' if place else ''}{self._painted(names, cells)}, {self.n_px:,} px; {seen}"
         return said[0].upper() + said[1:]
 
     def line(self, names: Mapping[int, str], cells: bool = False) -> str:
         """The same in few words, for a list: "Plane 3 · cell · model: background (93 %)"."""
         place = place_in_words(self.t, self.z, self.n_times, self.n_planes)
-        seen = f"model: {self._seen(names, cells)} ({100 * self.share:.0f} %)"
+        seen = f"model: {self._seen(names, cells)} ({f'{100 * self.share:.0f} %' if self.share else 'perhaps'})"
         return " · ".join(part for part in (place, self._painted(names, cells), seen) if part)
 
     def _painted(self, names: Mapping[int, str], cells: bool) -> str:
@@ -118,8 +119,9 @@ def judge(mask: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.floating], 
     p = probabilities[:, mask]
     loss = float(-np.log(np.clip(p[index].astype(np.float64), 1e-7, 1)).mean())
     votes = np.bincount(p.argmax(0), minlength=len(p))
-    others = np.where(np.arange(len(p)) == index, -1, votes)
-    return loss, int(others.argmax()), float(others.max() / votes.sum())
+    others = np.where(np.arange(len(p)) == index, -1, votes + p.mean(1))  # of equal votes the likelier one
+    likelier = int(others.argmax())
+    return loss, likelier, float(votes[likelier] / votes.sum())
 
 
 def _grid(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:

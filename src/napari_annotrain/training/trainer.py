@@ -24,6 +24,7 @@ from napari_annotrain.training.pace import doubts_about
 from napari_annotrain.training.parts import choose_parts
 from napari_annotrain.training.patch import patch_sizes
 from napari_annotrain.training.progress import Progress
+from napari_annotrain.training.sampler import FRESH_STEPS
 from napari_annotrain.training.shown import Blocks, Shown
 from napari_annotrain.training.state import TrainingState, Weights, copy_optimiser, copy_weights
 from napari_annotrain.training.threshold import choose_threshold
@@ -85,7 +86,7 @@ def fit(
     yield from (Note(text) for text in doubts_about(spec, progress.endless, shown.held_out is not None))
     with closing(Batches(dataset, spec, patch, learner.device, target_crop.start)) as batches:
         if anchor is not None and isinstance(dataset, AnnotatedDataset):
-            learner.anchor = _trusted(anchor, learner, batches, target_crop, dataset)
+            learner.anchor = _trusted(anchor, learner, batches, target_crop, dataset, 0)
         while progress.goes_on(learner.step):
             if growth is not None and progress.growth_is_due():
                 shown = yield from _grow(learner, progress, batches, shown, growth, target_crop)
@@ -167,7 +168,8 @@ def _grow(
             n_cells = _n_cells(grown.dataset)
             known = learner.anchor.is_known_after(n_cells)
             held = learner.anchor.after(n_cells) if known else None
-            learner.anchor = held or _trusted(learner.anchor, learner, batches, crop, grown.dataset)
+            unhurried = learner.step + FRESH_STEPS  # by then no more is learnt of what is new than of the rest
+            learner.anchor = held or _trusted(learner.anchor, learner, batches, crop, grown.dataset, unhurried)
     progress.growth_cost = time.perf_counter() - began
     progress.seconds += progress.growth_cost
     progress.grown = progress.seconds
@@ -181,17 +183,19 @@ def _n_cells(dataset: AnnotatedDataset) -> int:
     return max(1, dataset.sizes.n) if dataset.sizes is not None else 1
 
 
-def _trusted(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, dataset: AnnotatedDataset) -> Anchor:
-    """Keep of an anchor what its agreement with the annotation allows."""
-    return anchor.trusted(_agreement(anchor, learner, batches, crop, len(dataset.classes)), _n_cells(dataset))
+def _trusted(
+    anchor: Anchor, learner: Learner, batches: Batches, crop: slice, dataset: AnnotatedDataset, first: int
+) -> Anchor:
+    """Keep of an anchor what its agreement with the annotation of some batches allows, from number `first` on."""
+    return anchor.trusted(_agreement(anchor, learner, batches, crop, len(dataset.classes), first), _n_cells(dataset))
 
 
-def _agreement(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, n_classes: int) -> float:
-    """Mean intersection over union of the anchor's classes with the annotation of the next batches."""
+def _agreement(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, n_classes: int, first: int) -> float:
+    """Mean intersection over union of the anchor's classes with the annotation of these batches."""
     network = copy.deepcopy(learner.average)
     network.load_state_dict(anchor.weights)
     tables = []
-    for step in range(learner.step, learner.step + BATCHES_OF_AGREEMENT):
+    for step in range(first, first + BATCHES_OF_AGREEMENT):
         images, maps = (tensor.cpu() for tensor in batches.get(step))
         target, at_once = maps[:, 0, crop, crop].long() - 1, -(-len(images) // learner.parts)
         shown = validate.ValidationSet(images, target, slice(0, target.shape[-1]), n_classes)

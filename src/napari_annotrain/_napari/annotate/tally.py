@@ -41,7 +41,7 @@ class Tally(QObject):
         super().__init__()
         self._layer = layer
         self._parts: dict[Part, dict[int, int]] = {}
-        self._painted_on: set[Part] = set()  # of those that are due, known to be changed: they come first
+        self._painted_on: set[Part] = set()  # of those that are due, perhaps changed: they come first
         self._due: set[Part] = set() if empty else set(self.all_parts())
         self._touched: set[Part] = set()  # painted on, or found painted, at any time: redo may bring it back
         self._told = self._last_painted = 0.0
@@ -160,6 +160,7 @@ class Tally(QObject):
         """Undo and redo redraw without saying what they changed."""
         few = prod(self._layer.data.shape[:-2]) <= FEW_PLANES
         self._due.update(self.all_parts() if few else self._touched)
+        self._painted_on |= self._touched  # what undo and redo change lies there
         self._soon()
 
     def _replaced(self, event: Any = None) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Key of the filters among the levels.
 FILTERS = "filters"
+#: What a look is about: image, array, axes, model, settings.
+About = tuple[Any, ...]
 #: What of a layer's place cannot follow another image.
 FIXED = ("rotate", "shear", "affine", "units", "axis_labels")
 
@@ -34,14 +36,15 @@ class Inside:
 
     image: Any
     axes: str
+    about: About
     asked: Region
     region: Region
     maps: Sequence[Any]
     filters: npt.NDArray[np.float32]
 
-    def shows(self, region: Region) -> bool:
+    def shows(self, about: About, region: Region) -> bool:
         """Whether that can be seen without looking anew."""
-        return region == self.asked or is_inside(region, self.region)
+        return about == self.about and (region == self.asked or is_inside(region, self.region))
 
 
 class InsideFlow:
@@ -52,7 +55,8 @@ class InsideFlow:
         self._lane = Lane()
         self._watch: ViewWatch | None = None
         self._found: Inside | None = None
-        self._tried: tuple[Any, ...] = ()  # what the latest look was about, whatever came of it
+        self._tried: About = ()  # what the latest look was about, whatever came of it
+        self._under_way: tuple[About, Region] | None = None
         self._layer: Any = lambda: None
         self._fixed: list[Any] = []
         self._level: Any = 0
@@ -82,7 +86,7 @@ class InsideFlow:
     def close(self, seconds: float) -> None:
         """Stop, and wait at most so long; the layer goes."""
         self._lane.close(seconds)
-        self.on, self._found, self._tried = False, None, ()
+        self.on, self._found, self._tried, self._under_way = False, None, (), None
         if self._watch is not None:
             self._watch.close()
             self._watch = None
@@ -97,18 +101,23 @@ class InsideFlow:
         """Let the network look at the view, unless it has."""
         if not self.on or self._c.panel is None:
             return
-        region, same = self._region(), self._about() == self._tried
-        self._tried = self._about()
+        about = self._tried = self._about()
+        region = self._region()
         if isinstance(region, str):
             self._forget(region)
-        elif not (same and self._found is not None and self._found.shows(region)):
-            self._run(region)
+        elif self._found is not None and self._found.shows(about, region):
+            self._stop()  # looking at a place that was left again
+        elif self._under_way != (about, region):
+            self._run(about, region)
 
-    def _about(self) -> tuple[Any, ...]:
+    def _about(self) -> About:
         """What is looked at, but for the place."""
         c = self._c
         image, model = c.image, c.session.model
-        axes = c.roster.axes(image) if image is not None else ""
+        try:
+            axes = c.roster.axes(image) if image is not None else ""
+        except AnnotrainError:  # it cannot be used, as the step Image says
+            axes = ""
         return id(image), id(getattr(image, "data", None)), axes, id(model), str(c.session.predict)
 
     def _region(self) -> Region | str:
@@ -117,14 +126,17 @@ class InsideFlow:
         reason, viewer = why_not_predict(c.facts()), c.roster.viewer
         if reason or c.image is None:
             return reason
-        axes = c.roster.axes(c.image)
+        try:
+            axes = c.roster.axes(c.image)
+        except AnnotrainError as error:
+            return str(error)
         lead = viewer.dims.ndim - c.image.ndim
         if viewer.dims.ndisplay == 3 or {axes[d - lead] for d in viewer.dims.displayed if d >= lead} != {"Y", "X"}:
             return "Show planes of Y and X in the flat view (2-D display) to look inside."
         seen = region_of(viewer, c.image, axes)
         return f"Nothing of {c.image.name} is in view: press Home to see it." if seen is None else seen
 
-    def _run(self, region: Region) -> None:
+    def _run(self, about: About, region: Region) -> None:
         c = self._c
         image, trained = c.image, c.session.model
         assert image is not None
@@ -143,12 +155,14 @@ class InsideFlow:
         def end(stopped: bool) -> None:
             if stopped or not self.on:  # a newer one waits, or nobody does
                 return
+            self._under_way = None
             for sentence in failed:
                 self._forget(sentence)
             for seen, maps, filters in found:
-                self._found = Inside(image, axes, region, (t, z, *seen), maps, filters)
+                self._found = Inside(image, axes, about, region, (t, z, *seen), maps, filters)
                 self._show_levels()
 
+        self._under_way = about, region
         self._lane.start(
             Run(
                 lambda: inside_of(trained.model, stack, spec, measured, t.start, z.start, (y, x)),
@@ -226,13 +240,17 @@ class InsideFlow:
 
     def _forget(self, why: str) -> None:
         """Show nothing, and say why."""
-        self._lane.stop()
+        self._stop()
         self._found = None
         if self._watch is not None:
             self._watch.enabled = self.on
         self._hide()
         if self._c.panel is not None:
             self._c.panel.models.inside.show_nothing(why)
+
+    def _stop(self) -> None:
+        self._lane.stop()
+        self._under_way = None
 
     def _hide(self) -> None:
         layer, viewer = self._layer(), self._c.roster.viewer
