@@ -293,15 +293,21 @@ def measured() -> Desk:
     return desk
 
 
-@state("earlier-work", "Earlier work", "A new window offers to go on where the last one ended.")
-def earlier_work() -> Desk:
+def left_behind(*, model: bool) -> str:
+    """The folder of sessions of somebody who has painted, and closed the window."""
     sessions = tempfile.mkdtemp()
     before = Desk(sessions=sessions)
     before.sample()
     before.paint(2, [(250, 240), (262, 262)])
-    before.have_model()
+    if model:
+        before.have_model()
     before.close()
-    return Desk(sessions=sessions)
+    return sessions
+
+
+@state("earlier-work", "Earlier work", "A new window offers to go on where the last one ended.")
+def earlier_work() -> Desk:
+    return Desk(sessions=left_behind(model=True))
 
 
 @state("full-disk", "A full disk", "It is said once; what is done is kept, and written when there is room again.")
@@ -324,11 +330,7 @@ def full_disk() -> Desk:
 
 @state("session-in-use", "A session that is open elsewhere", "One session, one window: which one is said.")
 def session_in_use() -> Desk:
-    sessions = tempfile.mkdtemp()
-    before = Desk(sessions=sessions)
-    before.sample()
-    before.paint(2, [(250, 240), (262, 262)])
-    before.close()
+    sessions = left_behind(model=False)
     (path,) = Path(sessions).iterdir()
     held = SessionFolder.open(path)  # what another napari does
     desk = Desk(sessions=sessions)

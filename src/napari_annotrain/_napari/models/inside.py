@@ -191,7 +191,7 @@ class InsideFlow:
         n = len(self._found.maps)
         if self._level != FILTERS:
             self._level = min(self._level, n - 1)
-        levels: list[tuple[Any, str]] = [(FILTERS, "filters of the first convolution")]
+        levels: list[tuple[Any, str]] = [(FILTERS, "first filters")]
         levels += [(i, f"{level.level} · {len(level.maps)} maps") for i, level in enumerate(self._found.maps)]
         self._c.panel.models.inside.show_levels(levels, self._level)
         self._show()
