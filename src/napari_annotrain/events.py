@@ -273,6 +273,8 @@ class Entered(Event):
     judged_by
         Stands for the validation pixels, at the scale at which it sees them: equal where the same ones judge. Empty
         where nothing is kept for validation.
+    target
+        What it learns: ``"classes"``, ``"cells"`` or ``"image"``.
     """
 
     candidate: int
@@ -281,6 +283,7 @@ class Entered(Event):
     reach_px: int
     memory_bytes: int
     judged_by: str
+    target: str = "classes"
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,8 @@ class Progress:
                 self._compared[told.candidate] = name, fraction
                 done = sum(share for _, share in self._compared) / len(self._compared)
                 self._bar.update(self._task, completed=done, description=f"{name}, step {step}")
-            case Validated(score=score, step=step):
-                self._say(f"{name}, step {step}: validation IoU {score:.3f}")
+            case Validated(words=words, step=step):
+                self._say(f"{name}, step {step}: validation {words}")
 
     def _advance(self, event: BlockDone | Computed | TileDone) -> None:
         """Show how many tiles or blocks are done; a plane of cells tells so after tiles of the next one."""

@@ -330,7 +330,7 @@ def test_a_file_in_the_way_is_said(files, tiny_presets, capsys):
         (["--specs", "tiny", "huge"], "no preset or model 'huge'"),
         (["--specs", "tiny", "other", "--steps", "0"], "0 steps makes no sense"),
         (["--specs", "tiny", "other", "--target", "dogs"], "'dogs' is no target"),
-        (["--specs", "tiny", "other", "--target", "image"], "cannot be compared yet"),
+        (["--specs", "tiny", "other", "--learn-from", "noise2void"], "for the target image only"),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_written(files, tiny_presets, capsys, words, said):

@@ -32,7 +32,7 @@ def lab(person, monkeypatch):
     made.box = made.panel.models.compare
     made.click("compare_fold_button")
     for name in ("fast", "standard", "small", "larger"):
-        made.find(f"compare_check_{name}").setChecked(name in ("small", "larger"))
+        made.box.checks[name].setChecked(name in ("small", "larger"))
     made.box.seconds.setValue(1)
     return made
 

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
 import numpy as np
@@ -222,9 +222,8 @@ class Roster:
         if old is not None:
             self.viewer.layers.remove(old)
         layer = layers.border_layer(image, self.axes(image), weights, w0)
-        below = (image, self.annotation(image), self.result(image))
         self._remember("border weights", image, layer)
-        self.insert(1 + max(self.viewer.layers.index(one) for one in below if one is not None), layer)
+        self.insert(self.above(image), layer)
         return layer
 
     def changes(self, image: Image) -> Image | None:
@@ -236,9 +235,8 @@ class Roster:
         """Add a layer of what has changed over all that belongs to an image."""
         self.hide_changes(image)
         layer = layers.changes_layer(image, self.axes(image), blank)
-        below = (image, self.annotation(image), self.result(image), self.borders(image))
         self._remember("what changed", image, layer)
-        self.insert(1 + max(self.viewer.layers.index(one) for one in below if one is not None), layer)
+        self.insert(self.above(image), layer)
         return layer
 
     def hide_changes(self, image: Image) -> None:
@@ -246,25 +244,6 @@ class Roster:
         layer = self.changes(image)
         if layer is not None:
             self.viewer.layers.remove(layer)
-
-    def show_labels(self, image: Image, name: str, cells: bool) -> Labels:
-        """The layer of a candidate's labels over an image, made where there is none of its kind."""
-        axes, kind = self.axes(image), "cells" if cells else "classes"
-        shape = layers.label_shape(image, axes)
-        layer = self._remembered(f"labels of {name}", image)
-        if layer is not None and layer.data.shape == shape and layer.metadata.get("annotrain") == kind:
-            return cast("Labels", layer)
-        if layer is not None:
-            self.viewer.layers.remove(layer)
-        below = (image, self.annotation(image), self.result(image))
-        layer = layers.result_layer(image, axes, empty(shape, np.int32 if cells else np.uint8), kind)
-        layer.name = f"{image.name} {name}"
-        layer.metadata = {"annotrain": kind}
-        set_colours(layer, cells, annotation=False, own=self.own_colours)
-        self._remember(f"labels of {name}", image, layer)
-        self._results[layer] = Result()
-        self.insert(1 + max(self.viewer.layers.index(one) for one in below if one is not None), layer)
-        return cast("Labels", layer)
 
     def take_back(self, result: Any) -> None:
         """Remove a prediction layer made here."""
@@ -289,19 +268,25 @@ class Roster:
         layer.editable = growing is None
         self._remember("prediction", image, layer)
         self._results[layer] = Result(growing=growing)
-        camera, dims = viewer.scene.camera, viewer.dims
-        seen, n_dims = (camera.center, camera.zoom), dims.ndim
+        n_dims = viewer.dims.ndim
         self.insert(index, layer)
-        if dims.ndim > n_dims:  # napari resets the view then; and of the classes, background is the least telling
-            camera.center, camera.zoom = seen
-            dims.set_current_step(0, 1)
+        if viewer.dims.ndim > n_dims:  # of the classes, background is the least telling
+            viewer.dims.set_current_step(0, 1)
         return layer
 
+    def above(self, image: Image) -> int:
+        """Place in the list over all that belongs to an image, but for what has changed."""
+        below = (image, self.annotation(image), self.result(image), self.borders(image))
+        return 1 + max(int(self.viewer.layers.index(one)) for one in below if one is not None)
+
     def insert(self, index: int, layer: Any) -> None:
-        """Show a layer; whoever paints goes on painting, and what is selected stays selected."""
-        listed = self.viewer.layers
+        """Show a layer; whoever paints goes on painting, what is selected stays selected, and the view as it is."""
+        listed, camera, n_dims = self.viewer.layers, self.viewer.scene.camera, self.viewer.dims.ndim
         selected, active = set(listed.selection), listed.selection.active
+        seen = camera.center, camera.zoom
         listed.insert(index, layer)
+        if self.viewer.dims.ndim > n_dims:  # napari resets it then
+            camera.center, camera.zoom = seen
         listed.selection = selected
         if active is not None:
             listed.selection.active = active

@@ -27,15 +27,16 @@ ROW_HEIGHT, COLUMNS = 22, 2
 SQUARE = 9
 #: Longest training of one candidate, in seconds.
 MOST_SECONDS = 100_000
-#: Column of the score.
+#: Column of the score, and its heading where images are made.
 SCORE = 1
+SCORE_OF_IMAGES = ("PSNR\ndB", "On the pixels kept for validation: peak signal-to-noise ratio, more is better.")
 #: Title, and what the column means.
 HEADINGS = (
-    ("Network", "The candidate. Choose a row to see its labels, and to use it."),
+    ("Network", "The candidate. Choose a row to see what it makes, and to use it."),
     ("Score", "On the pixels kept for validation: mean intersection over union of the classes, 0 to 1."),
     ("Time\ns", "Seconds of training so far."),
     ("Size\nM", "Trainable numbers (parameters, weights) of the network, in millions."),
-    ("Reach\npx", "So far around a pixel it looks to label it."),
+    ("Reach\npx", "So far around a pixel it looks."),
     ("Mem.\nMB", "Memory of training: reckoned from the network and its patches, not measured."),
 )
 
@@ -68,7 +69,7 @@ class CompareBox(QWidget):
         self.fold_button = QToolButton()
         self.fold_button.setObjectName("compare_fold_button")
         self.fold_button.setText("Compare networks")
-        self.fold_button.setToolTip("Trains several networks on what is painted and tells which is best.")
+        self.fold_button.setToolTip("Trains several networks on the same and tells which is best.")
         self.fold_button.setCheckable(True)
         self.fold_button.setAutoRaise(True)
         self.fold_button.setArrowType(Qt.ArrowType.RightArrow)
@@ -96,7 +97,7 @@ class CompareBox(QWidget):
         self.labels_button = button(
             "compare_labels_button",
             "Show labels",
-            "Shows what each candidate makes of the view, as a layer of its own: choose a row above to see its labels.",
+            "Shows what each candidate makes of the view, as a layer of its own: choose a row above to see its own.",
         )
         self.labels_button.setCheckable(True)
         self.use_button = button("use_candidate_button", "Use this one", "Predicts and trains on with the chosen row.")
@@ -162,8 +163,13 @@ class CompareBox(QWidget):
         """Show the learning curves."""
         self.plot.show_curves(curves)
 
-    def set_rows(self, rows: Sequence[Mapping[str, Any]], best: int | None) -> None:
-        """Show the table (see `api.comparison`); the chosen row stays."""
+    def set_rows(self, rows: Sequence[Mapping[str, Any]], best: int | None, images: bool = False) -> None:
+        """Show the table (see `api.comparison`), of candidates that make labels or images; the chosen row stays."""
+        self.labels_button.setText("Show images" if images else "Show labels")
+        title, tip = SCORE_OF_IMAGES if images else HEADINGS[SCORE]
+        heading = self.table.horizontalHeaderItem(SCORE)
+        heading.setText(title)
+        heading.setToolTip(tip)
         with QSignalBlocker(self.table):
             self.table.setRowCount(len(rows))
             for k, row in enumerate(rows):
@@ -255,8 +261,9 @@ def _table() -> QTableWidget:
 def _cells(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Text and tooltip of each cell of a row."""
     name, score = str(row["name"]), row["score"]
-    shown = "failed" if row["failed"] else "–" if score is None else f"{score:.2f}"
-    exactly = "" if score is None else f"{score:.4f}"
+    images = row["measure"] != "IoU"
+    shown = "failed" if row["failed"] else "–" if score is None else f"{score:.1f}" if images else f"{score:.2f}"
+    exactly = "" if score is None else f"{score:.4f}" + (f", {row['measure']}" if images else "")
     return [
         (name, str(row["failed"]) or name),
         (shown, str(row["failed"]) or exactly),

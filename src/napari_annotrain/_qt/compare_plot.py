@@ -7,22 +7,25 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_annotrain._qt.layout import faint_label
 from napari_annotrain._qt.palette import Theme, class_colour
 from napari_annotrain._qt.plot import SMOOTHING
-from napari_annotrain._qt.small_plot import new_plot, paint_plot, plot_scores_by_seconds
+from napari_annotrain._qt.small_plot import MOST_DB, height_of, new_plot, paint_plot, plot_scores_by_seconds
 
 HEIGHT = 150
 #: The curve of a loss is drawn with this opacity (hexadecimal), so that the scores stand out.
 FAINT = "70"
 #: Of more steps every second, third, ... is drawn.
 MOST_POINTS = 2000
+#: The axis of the losses of images, which are small, reaches at least so far.
+LEAST_TOP = 1e-6
 
 
 @dataclass(frozen=True)
 class Curves:
-    """What is drawn of one candidate: (seconds, value) of its losses and of its validation scores."""
+    """What is drawn of one candidate: (seconds, value) of its losses and of its scores, and what these are."""
 
     name: str
     losses: Sequence[tuple[float, float]] = field(repr=False)
     scores: Sequence[tuple[float, float]] = field(repr=False)
+    measure: str = "IoU"
 
 
 def colour_of(k: int) -> str:
@@ -58,14 +61,16 @@ class ComparePlot(QWidget):
             self._create()
         self._have(len(curves))
         smoothed = [_smoothed(one.losses) for one in curves]
-        largest = max([1.0, *(loss for _, losses in smoothed for loss in losses)])
+        images = any(one.measure != "IoU" for one in curves)
+        largest = max([LEAST_TOP if images else 1.0, *(loss for _, losses in smoothed for loss in losses)])
         for one, (times, losses), (thin, thick) in zip(curves, smoothed, self._drawn, strict=True):
             thin.setData(times, [loss / largest for loss in losses])
-            thick.setData([t for t, _ in one.scores], [score for _, score in one.scores])
+            thick.setData([t for t, _ in one.scores], [height_of(score, one.measure) for _, score in one.scores])
         names = " &nbsp; ".join(f"<span style='color:{colour_of(k)}'>■</span> {c.name}" for k, c in enumerate(curves))
         scale = "" if largest == 1 else f", 1 is {largest:.2g}"
-        scored = any(one.scores for one in curves)
-        self._legend.setText(f"{names}<br>{'thick: validation score · ' * scored}thin: loss{scale}")
+        score = f"PSNR (1: {MOST_DB:.0f} dB)" if images else "validation score"
+        thick = f"thick: {score} · " if any(one.scores for one in curves) else ""
+        self._legend.setText(f"{names}<br>{thick}thin: loss{scale}")
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in other colours."""

@@ -5,7 +5,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_annotrain._qt.layout import faint_label
 from napari_annotrain._qt.palette import Theme
-from napari_annotrain._qt.small_plot import new_plot, paint_plot, plot_scores_by_seconds
+from napari_annotrain._qt.small_plot import MOST_DB, height_of, new_plot, paint_plot, plot_scores_by_seconds
 
 HEIGHT, EMPTY_HEIGHT = 116, 22
 REDRAW_MS = 150
@@ -14,10 +14,6 @@ LOSS_COLOUR, SCORE_COLOUR = "#8a94a6", "#ff9f1c"
 SMOOTHING = 0.9
 #: With more points, every second one is forgotten: a training without a limit may go on for hours.
 MOST_POINTS = 4000
-
-
-#: PSNR at the upper end of the axis.
-MOST_DB = 50.0
 
 
 class LossPlot(QWidget):
@@ -83,7 +79,7 @@ class LossPlot(QWidget):
         largest = max([self._least_top, *losses])  # a sum of several losses starts above 1
         self._curves[0].setData(times, [loss / largest for loss in losses])
         times, scores = self.score
-        self._curves[1].setData(times, scores if self._measure == "IoU" else [s / MOST_DB for s in scores])
+        self._curves[1].setData(times, [height_of(score, self._measure) for score in scores])
         self._words.setText(self._legend())
 
     def _legend(self) -> str:

@@ -6,6 +6,14 @@ from qtpy.QtWidgets import QWidget
 
 from napari_annotrain._qt.palette import Theme
 
+#: Signal-to-noise ratio of images at the upper end of an axis of scores, in dB.
+MOST_DB = 50.0
+
+
+def height_of(score: float, measure: str) -> float:
+    """Where a score is drawn on an axis from 0 to 1: see `events.Validated`."""
+    return score if measure == "IoU" else score / MOST_DB
+
 
 def new_plot(parent: QWidget, height: int | None = None, axis_width: int = 36) -> Any:
     """A plot of pyqtgraph, which is imported with the first one.

@@ -14,7 +14,7 @@ from napari_annotrain.specs import PRESETS, NetSpec, Preset, Spec, TrainSpec
 from napari_annotrain.store.models import load_model, shipped_models
 
 #: Settings that are one and the same for all candidates, or follow from the annotation.
-SHARED = ("channels", "outputs", "ndim", "seconds", "steps", "seed", "device", "validation")
+SHARED = ("channels", "outputs", "ndim", "seconds", "steps", "seed", "device", "validation", "learn_from")
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,27 @@ import numpy.typing as npt
 from napari_annotrain.events import Checkpoint, Done, Entered, Event, Failed, Note, Started, Step, Told, Validated
 
 #: Columns of the table, with their units.
-COLUMNS = ("name", "score", "seconds", "steps", "parameters", "reach_px", "memory_MB", "best", "file", "failed")
+COLUMNS = (
+    *("name", "score", "measure", "seconds", "steps", "parameters", "reach_px", "memory_MB"),
+    *("best", "file", "failed"),
+)
+
+#: Why there is no winner: nothing is kept for validation, or not the same of it for all.
+_NO_WINNER = {
+    "labels": (
+        "No winner: too little is annotated to keep some of it for validation; look at the labels, or annotate more "
+        "and compare again.",
+        "No winner: the candidates were not judged by the same validation pixels, because one starts from a model that "
+        "sees the images at another scale or knows some of them; look at the labels.",
+    ),
+    "image": (
+        "No winner: the images are too small to keep some of them for validation; look at the results, or compare "
+        "again with more images.",
+        "No winner: the candidates were not judged by the same validation pixels, because they differ in what is made "
+        "worse or hidden, in the range of the results, or one starts from a model that knows some of the images; look "
+        "at the results.",
+    ),
+}
 
 
 @dataclass(eq=False)
@@ -22,7 +42,11 @@ class Contender:
     parameters, reach_px, memory_bytes, judged_by
         See `events.Entered`; the memory is reckoned.
     losses, scores
-        (seconds of training, value): the loss of every step, and the score of every validation, 0 to 1.
+        (seconds of training, value): the loss of every step, and the score of every validation.
+    target
+        What it learns: ``"classes"``, ``"cells"`` or ``"image"``.
+    measure
+        What the score is, see `events.Validated`: ``"IoU"``, or of images which ``"PSNR"``, in dB.
     score
         Of the weights that are kept; None before the first validation.
     steps, seconds
@@ -40,7 +64,9 @@ class Contender:
     reach_px: int = 0
     memory_bytes: int = 0
     judged_by: str = ""
+    target: str = "classes"
     device: str = ""
+    measure: str = "IoU"
     losses: list[tuple[float, float]] = field(default_factory=list)
     scores: list[tuple[float, float]] = field(default_factory=list)
     score: float | None = None
@@ -62,7 +88,7 @@ class Contender:
                 self.steps, self.seconds, self.fraction = event.step, event.seconds, event.fraction
             case Validated():
                 self.scores.append((event.seconds, event.score))
-                self.seconds = event.seconds
+                self.seconds, self.measure = event.seconds, event.measure
                 if event.kept:
                     self.score, self.tables = event.score, event.tables
             case Checkpoint():
@@ -73,6 +99,13 @@ class Contender:
                 self.fraction = 1.0
             case Failed():
                 self.failed = event.sentence
+
+    @property
+    def score_words(self) -> str:
+        """The score as one reads it: "0.823", or of images "31.2 dB"; empty before the first validation."""
+        if self.score is None:
+            return ""
+        return f"{self.score:.3f}" if self.measure == "IoU" else f"{self.score:.1f} dB"
 
 
 class Comparison:
@@ -91,7 +124,7 @@ class Comparison:
         """Read one event of a comparison."""
         match event:
             case Entered():
-                facts = (event.parameters, event.reach_px, event.memory_bytes, event.judged_by)
+                facts = (event.parameters, event.reach_px, event.memory_bytes, event.judged_by, event.target)
                 self.contenders.append(Contender(event.name, *facts))
             case Told():
                 self.contenders[event.candidate].take(event.event)
@@ -115,16 +148,11 @@ class Comparison:
         there = [one for one in self.contenders if not one.failed and one.model is not None]
         if not there:
             return "Nothing was trained long enough to be compared."
+        too_little, other_pixels = _NO_WINNER["image" if there[0].target == "image" else "labels"]
         if not all(one.judged_by for one in there):
-            return (
-                "No winner: too little is annotated to keep some of it for validation; look at the labels, or annotate "
-                "more and compare again."
-            )
+            return too_little
         if len({one.judged_by for one in there}) > 1:
-            return (
-                "No winner: the candidates were not judged by the same validation pixels, because one starts from a "
-                "model that sees the images at another scale or knows some of them; look at the labels."
-            )
+            return other_pixels
         if any(one.score is None for one in there):
             return "No winner: it was stopped before all of them were validated."
         return ""
@@ -134,17 +162,16 @@ class Comparison:
         best = self.best
         if best is None or best.score is None:
             return self.why_no_best()
+        word = "score" if best.measure == "IoU" else best.measure
         others = [one for one in self.contenders if one is not best and one.score is not None and not one.failed]
         if not others:
-            return f"Only {best.name} was trained: score {best.score:.3f}."
-        rest = ", ".join(f"{one.name} {one.score:.3f}" for one in others)
-        said = f"{best.name} is best: score {best.score:.3f} on the pixels kept for validation ({rest})."
+            return f"Only {best.name} was trained: {word} {best.score_words}."
+        rest = ", ".join(f"{one.name} {one.score_words}" for one in others)
+        said = f"{best.name} is best: {word} {best.score_words} on the pixels kept for validation ({rest})."
         second = max(others, key=lambda one: one.score or 0.0)
         if may_be_chance(best, second):
-            said += (
-                f" But {second.name} is so near that it may be chance: look at the labels, annotate more, or compare "
-                "again with another seed."
-            )
+            more = "look at the results" if best.target == "image" else "look at the labels, annotate more"
+            said += f" But {second.name} is so near that it may be chance: {more}, or compare again with another seed."
         uneven = max(one.fraction for one in [best, *others]) - min(one.fraction for one in [best, *others]) > 0.05
         return said + (" It was stopped while some had trained longer than others." if uneven else "")
 
@@ -155,6 +182,7 @@ class Comparison:
             {
                 "name": one.name,
                 "score": None if one.score is None else round(one.score, 4),
+                "measure": one.measure if one.measure == "IoU" else f"{one.measure} (dB)",
                 "seconds": round(one.seconds, 2),
                 "steps": one.steps,
                 "parameters": one.parameters,
@@ -177,14 +205,26 @@ def may_be_chance(one: Contender, other: Contender) -> bool:
     if one.tables is None or other.tables is None:
         return False
     a, b = (np.asarray(each.tables, np.float64) for each in (one, other))
-    n, n_classes = len(a), max(1, int((a.sum((0, -1)) > 0).sum()))
-    often = (a.sum(-1) > 0).sum(0) >= 2
-    without = _iou(a.sum(0) - a)[:, often].sum(-1) - _iou(b.sum(0) - b)[:, often].sum(-1)
-    error = np.sqrt((n - 1) / n * np.square((without - without.mean()) / n_classes).sum())
+    n = len(a)
+    without = _psnr(a.sum(0) - a) - _psnr(b.sum(0) - b) if a.ndim == 2 else _iou_without(a, b)
+    error = np.sqrt((n - 1) / n * np.square(without - without.mean()).sum())
     return bool(abs((one.score or 0.0) - (other.score or 0.0)) <= error)
+
+
+def _iou_without(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How far two mean intersections over union differ with each block left out; (N, K, K) tables to (N,)."""
+    n_classes = max(1, int((a.sum((0, -1)) > 0).sum()))
+    often = (a.sum(-1) > 0).sum(0) >= 2
+    found = _iou(a.sum(0) - a)[:, often].sum(-1) - _iou(b.sum(0) - b)[:, often].sum(-1)
+    return np.asarray(found / n_classes)
 
 
 def _iou(tables: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Intersection over union of each class; (N, K, K) to (N, K)."""
     both = np.diagonal(tables, axis1=-2, axis2=-1)
     return np.asarray(both / np.maximum(tables.sum(-1) + tables.sum(-2) - both, 1))
+
+
+def _psnr(tables: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Peak signal-to-noise ratio in dB of (N, 2) squared errors and numbers of values."""
+    return np.asarray(-10 * np.log10(np.maximum(tables[:, 0] / np.maximum(tables[:, 1], 1), 1e-12)))

@@ -1,46 +1,42 @@
 """Two or more candidates trained on the same annotation, judged by the same pixels."""
 
-import csv
-import json
 import traceback
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import torch
 
-from napari_annotrain.api.candidates import Candidate, Described, file_stems, read_candidates
-from napari_annotrain.api.comparison import COLUMNS, Comparison
+from napari_annotrain.api.candidates import Candidate, Described, read_candidates
+from napari_annotrain.api.comparison import Comparison
+from napari_annotrain.api.comparison_files import check_folder, save_comparison
 from napari_annotrain.api.failures import left_out
+from napari_annotrain.api.judges import judges_of
 from napari_annotrain.api.memory import SHORT_OF_MEMORY
-from napari_annotrain.api.plan import Plan, make_plan
-from napari_annotrain.api.sources import Source, annotated_images
+from napari_annotrain.api.plan import Plan
+from napari_annotrain.api.sources import Source
+from napari_annotrain.api.targets import choose_learning, open_images, plan_training
 from napari_annotrain.api.training import limits
 from napari_annotrain.api.training_run import SECONDS_BETWEEN_SAVES, run_plan
 from napari_annotrain.data.annotation import AnnotatedImage
-from napari_annotrain.data.dataset import AnnotatedDataset
-from napari_annotrain.data.paired import PairedDataset
-from napari_annotrain.data.places import beside, check_place, check_way
+from napari_annotrain.data.paired import PairedImage
 from napari_annotrain.errors import AnnotrainError, PartlyDone, is_out_of_memory
 from napari_annotrain.events import Done, Entered, Event, Failed, Note, OnEvent, Step, Told
 from napari_annotrain.net.device import choose_device, choose_precision
 from napari_annotrain.net.hidden_gpu import why_no_gpu
 from napari_annotrain.net.unet import UNet
-from napari_annotrain.specs import Target, check_choice
-from napari_annotrain.store.models import SUFFIX, check_model_path, save_model
+from napari_annotrain.specs import ImageSpec, Target, check_choice
 from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.training.parts import step_memory
 
 #: A candidate trains for this share of the whole, or for so many seconds if that is less; then the next one goes on.
 TURN_SHARE, TURN_SECONDS = 0.025, 2.0
-TABLE, RECORD = "compare.csv", "compare.json"
 
 
 def compare(
     images: Source,
-    annotations: Source,
+    annotations: Source | None = None,
     specs: Sequence[Described] | Mapping[str, Described] = ("fast", "standard"),
     target: str = "classes",
     dense: bool = False,
@@ -50,6 +46,8 @@ def compare(
     device: str = "auto",
     axes: str | None = None,
     out: str | Path | None = None,
+    learn_from: str | None = None,
+    image: ImageSpec | None = None,
     on_event: OnEvent | None = None,
 ) -> Comparison:
     """Train candidates on the same annotation for the same time, and compare them.
@@ -67,6 +65,9 @@ def compare(
         Of all of them.
     out
         Folder for the models, the table (compare.csv), and the table with the curves (compare.json).
+    learn_from, image
+        As for `train`, of all of them; what a candidate changes of `image` itself counts for it. If neither is given,
+        all learn from what the first one learns from.
     on_event
         Called with every event; those of a candidate come as `events.Told`.
 
@@ -82,20 +83,23 @@ def compare(
     PartlyDone
         Some files of a folder, or some of the candidates could not be used; `result` holds what came of the others.
     """
-    _check_target(target)
+    check_choice("target", target, Target)
     choose_device(device)
     limits(seconds, steps, seed, device)
     candidates = read_candidates(specs)
+    learning = choose_learning(target, learn_from, image)
+    if learn_from is None and image is None:
+        learning = _usual(candidates)
     if out is not None:
         out = Path(out)
-        _check_folder(out, candidates)
-    opened = annotated_images(images, annotations, axes, dense)
+        check_folder(out, candidates)
+    opened = open_images(images, annotations, target, axes, dense, learning.learn_from)
     tell = on_event or (lambda event: None)
     hidden = why_no_gpu() if device == "auto" else ""
     for text in (*opened.notes, *([hidden] if hidden else [])):
         tell(Note(text))
     failed = list(opened.failed)
-    how = {"target": target, "seconds": seconds, "steps": steps, "seed": seed, "device": device}
+    how = {"target": target, "image": learning, "seconds": seconds, "steps": steps, "seed": seed, "device": device}
     events = iter_comparison(opened.images, candidates, skip_bad=opened.skip_bad, failed=failed, **how)  # type: ignore[arg-type]
     found = _follow(events, out, tell)
     if failed:
@@ -108,7 +112,7 @@ def compare(
 
 
 def iter_comparison(
-    images: Sequence[AnnotatedImage],
+    images: Sequence[AnnotatedImage] | Sequence[PairedImage],
     specs: Sequence[Described] | Mapping[str, Described],
     *,
     target: str = "classes",
@@ -116,6 +120,7 @@ def iter_comparison(
     steps: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    image: ImageSpec | None = None,
     class_names: Mapping[int, str] | None = None,
     skip_bad: bool = False,
     failed: list[str] | None = None,
@@ -131,24 +136,28 @@ def iter_comparison(
 
     Parameters
     ----------
+    image
+        Settings of the target ``"image"`` for all of them; what a candidate has changed itself counts for it.
     class_names
         By predicted value, for the cards.
     skip_bad
         Leave out images that cannot be used; their names are added to `failed`.
     """
-    _check_target(target)
+    check_choice("target", target, Target)
     candidates = read_candidates(specs)
     shared = limits(seconds, steps, seed, device) | {"validation": candidates[0].preset.train.validation}
     found = Comparison()
     with ExitStack() as stack:
         runs = []
         for k, candidate in enumerate(candidates):
-            spec = candidate.preset.train.model_copy(update=shared)
-            plan = make_plan(images, target, candidate.preset, candidate.base, spec, None, None, class_names, skip_bad)
+            learning = _learning_of(candidate, image or _usual(candidates))
+            spec = candidate.preset.train.model_copy(update=shared | {"image": learning})
+            start = candidate.preset, candidate.base, spec, None, None
+            plan = plan_training(images, target, *start, class_names, skip_bad)
             if failed is not None:
                 failed += [name for name in plan.dataset.failed if name not in failed]
             runs.append(_Run(k, stack.enter_context(closing(run_plan(plan)))))
-            entered = _enter(k, candidate, plan)
+            entered = _enter(k, candidate, plan, target)
             found.take(entered)
             yield entered
         said: set[str] = set()
@@ -194,31 +203,26 @@ class _Run:
         self.over = True
 
 
-def _check_target(target: str) -> None:
-    check_choice("target", target, Target)
-    if target == "image":
-        raise AnnotrainError("Networks that make images cannot be compared yet: choose classes or cells.")
+def _usual(candidates: Sequence[Candidate]) -> ImageSpec:
+    """Nobody says how images are learnt: from what the first one learns from."""
+    return ImageSpec(learn_from=candidates[0].preset.train.image.learn_from)
 
 
-def _enter(k: int, candidate: Candidate, plan: Plan) -> Entered:
+def _learning_of(candidate: Candidate, shared: ImageSpec) -> ImageSpec:
+    """The settings of all, but for what a candidate has changed; what they learn from is the same."""
+    usual, own = ImageSpec().model_dump(), candidate.preset.train.image.model_dump()
+    changed = {name: value for name, value in own.items() if value != usual[name] and name != "learn_from"}
+    return shared.model_copy(update=changed)
+
+
+def _enter(k: int, candidate: Candidate, plan: Plan, target: str) -> Entered:
     net, spec, tiling = plan.net, plan.spec, geometry(plan.net)
     with torch.device("meta"):  # no weights are drawn
         n_weights = sum(p.numel() for p in UNet(net).parameters())
     patch = tiling.round_up(spec.patch) if net.padding == "same" else tiling.read_size(spec.patch)
     precision = choose_precision(spec.precision, choose_device(spec.device))
     memory = round(step_memory(net, n_weights, patch, spec.batch, precision))
-    return Entered(k, candidate.name, n_weights, round(tiling.reach / plan.card.scale), memory, _judges(plan.dataset))
-
-
-def _judges(dataset: AnnotatedDataset | PairedDataset) -> str:
-    """Stands for the validation pixels and what is annotated there; empty where there are none."""
-    assert isinstance(dataset, AnnotatedDataset)
-    areas = [area for area in dataset.areas if area.held_out.any()]
-    hashed = blake2b(digest_size=8)
-    for area in areas:
-        hashed.update(repr((area.key, area.t, area.z, area.box)).encode())
-        hashed.update(area.held_out.tobytes() + area.target[area.held_out].tobytes())
-    return hashed.hexdigest() if areas else ""
+    return Entered(k, candidate.name, n_weights, round(tiling.reach / plan.card.scale), memory, judges_of(plan), target)
 
 
 def _follow(events: Generator[Event], out: Path | None, tell: OnEvent) -> Comparison:
@@ -241,49 +245,3 @@ def _follow(events: Generator[Event], out: Path | None, tell: OnEvent) -> Compar
         if out is not None and any(one.model is not None for one in found.contenders):
             save_comparison(found, out, finished)
     return found
-
-
-def save_comparison(found: Comparison, out: Path, finished: bool = True) -> None:
-    """Write the models there are, the table, and the table with the curves; each file is complete or not there.
-
-    Raises
-    ------
-    AnnotrainError
-        The folder cannot be written.
-    """
-    stems = file_stems([one.name for one in found.contenders])
-    for stem, one in zip(stems, found.contenders, strict=True):
-        if one.model is not None:
-            save_model(one.model, out / (stem + SUFFIX))
-    rows = found.rows(lambda k: stems[k] + SUFFIX)
-    with beside(out / TABLE) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    record = {
-        "finished": finished,
-        "verdict": found.verdict(),
-        "candidates": [
-            row
-            | {
-                "device": one.device,
-                "notes": one.notes,
-                "validation_pixels": one.judged_by,
-                "losses": [[round(t, 3), round(loss, 5)] for t, loss in one.losses],
-                "scores": [[round(t, 3), round(score, 5)] for t, score in one.scores],
-            }
-            for row, one in zip(rows, found.contenders, strict=True)
-        ],
-    }
-    with beside(out / RECORD) as temporary:
-        temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-
-
-def _check_folder(out: Path, candidates: Sequence[Candidate]) -> None:
-    if out.exists() and not out.is_dir():
-        raise AnnotrainError(f"{out} is a file: choose a folder for what is compared.")
-    for stem in file_stems([one.name for one in candidates]):
-        check_model_path(out / (stem + SUFFIX))
-    for name in (TABLE, RECORD):
-        check_place(out / name)
-        check_way(out / name, store=False, overwrite=True)

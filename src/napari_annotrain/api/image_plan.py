@@ -10,7 +10,7 @@ from napari_annotrain.data.growth import Growth
 from napari_annotrain.data.paired import PairedDataset, PairedImage, build_paired
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.net.model import Card, Model
-from napari_annotrain.specs import ImageSpec, NetChoices, NetSpec, TrainSpec, find_preset
+from napari_annotrain.specs import ImageSpec, NetChoices, NetSpec, Preset, TrainSpec, find_preset
 from napari_annotrain.store.models import load_model
 from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.training.state import TrainingState
@@ -19,7 +19,7 @@ from napari_annotrain.training.state import TrainingState
 def make_image_plan(
     images: Sequence[PairedImage],
     target: str,
-    preset: str,
+    preset: str | Preset,
     base: Model | str | Path | None,
     spec: TrainSpec | None,
     state: TrainingState | None,

@@ -69,7 +69,7 @@ def make_plan(
     check_choice("target", target, Target)
     if target == "image":  # `image_plan` makes its plan
         raise AnnotrainError("This is done for classes and cells, not for the target image: choose one of them.")
-    chosen = preset if isinstance(preset, Preset) else find_preset(preset)
+    chosen = find_preset(preset)
     spec = spec or chosen.train
     if isinstance(base, str | Path):
         base = None if base == "none" else load_model(base)

@@ -5,10 +5,8 @@ from typing import Any
 
 from napari_annotrain.api.chosen import choose_settings
 from napari_annotrain.api.failures import left_out
-from napari_annotrain.api.image_plan import check_image_spec, make_image_plan
-from napari_annotrain.api.paired_sources import paired_images
-from napari_annotrain.api.plan import Plan, make_plan
-from napari_annotrain.api.sources import Source, annotated_images
+from napari_annotrain.api.sources import Source
+from napari_annotrain.api.targets import choose_learning, open_images, plan_training
 from napari_annotrain.api.training_run import follow, run_plan
 from napari_annotrain.api.tuning import with_found_rate
 from napari_annotrain.data.annotation import AnnotatedImage
@@ -19,7 +17,7 @@ from napari_annotrain.events import Event, Note, OnEvent
 from napari_annotrain.net.device import choose_device
 from napari_annotrain.net.hidden_gpu import why_no_gpu
 from napari_annotrain.net.model import Card, Model
-from napari_annotrain.specs import ImageSpec, LearnFrom, NetChoices, Target, TrainSpec, check_choice, find_preset
+from napari_annotrain.specs import ImageSpec, NetChoices, Target, TrainSpec, check_choice, find_preset
 from napari_annotrain.store.models import check_model_path, shipped_models
 from napari_annotrain.store.states import load_state
 from napari_annotrain.training.state import TrainingState
@@ -115,7 +113,7 @@ def train(
     chosen = find_preset(preset)
     if base is None or base == "none":
         chosen.net.choose(net)  # refused before anything is read
-    how = _learning(target, learn_from, image)
+    how = choose_learning(target, learn_from, image)
     spec = chosen.train.model_copy(update={**limits(seconds, steps, seed, device), "image": how})
     state = card = None
     out = Path(out) if out is not None else None
@@ -128,12 +126,14 @@ def train(
     spec, find_rate = choose_settings(spec, settings)
     if state is not None:
         _check_settings(spec, before, target)
-    opened = _open(images, annotations, target, axes, dense, spec)
+    opened = open_images(images, annotations, target, axes, dense, spec.image.learn_from)
     if on_event:
         hidden = why_no_gpu() if device == "auto" else ""
         for text in (*opened.notes, *([hidden] if hidden else [])):
             on_event(Note(text))
-    plan = _plan(opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad, net_choices=net)
+    plan = plan_training(
+        opened.images, target, preset, base, spec, state, card, skip_bad=opened.skip_bad, net_choices=net
+    )
     if find_rate and state is None:  # a resumed training goes on with the one it has found
         plan = with_found_rate(plan, on_event)
     model = follow(run_plan(plan), plan.spec, out, on_event)
@@ -177,7 +177,7 @@ def iter_training(
     net
         What of the preset's network is chosen otherwise.
     """
-    plan = _plan(images, target, preset, base, spec, state, card, class_names, feed=feed, net_choices=net)
+    plan = plan_training(images, target, preset, base, spec, state, card, class_names, feed=feed, net_choices=net)
     yield from run_plan(plan)
 
 
@@ -210,39 +210,6 @@ def _check_settings(spec: TrainSpec, before: TrainSpec, target: str) -> None:
             "The training to resume learns with other settings of the target image: leave them out, or train without "
             "resume."
         )
-
-
-def _open(
-    images: Source, annotations: Source | None, target: str, axes: str | None, dense: bool, spec: TrainSpec
-) -> Any:
-    """The images, with what is to be learnt of them."""
-    if target == "image":
-        return paired_images(images, annotations, axes, spec.image.learn_from)
-    if annotations is None:
-        raise AnnotrainError(f"The target {target} is learnt from annotations: give the files or arrays of them, too.")
-    return annotated_images(images, annotations, axes, dense)
-
-
-def _plan(images: Any, target: str, *args: Any, **more: Any) -> Plan:
-    check_choice("target", target, Target)
-    return (make_image_plan if target == "image" else make_plan)(images, target, *args, **more)
-
-
-def _learning(target: str, learn_from: str | None, image: ImageSpec | None) -> ImageSpec:
-    """What a model of images learns from.
-
-    Raises
-    ------
-    AnnotrainError
-        The target is another one, or the settings contradict each other.
-    """
-    if target != "image" and (learn_from is not None or image is not None):
-        raise AnnotrainError(f"What to learn from can be chosen for the target image only, and not for {target}.")
-    found = image or ImageSpec()
-    if learn_from is not None:
-        check_choice("way to learn", learn_from, LearnFrom)
-        found = found.model_copy(update={"learn_from": learn_from})
-    return check_image_spec(found)
 
 
 def limits(seconds: float | None, steps: int | None, seed: int, device: str) -> dict[str, Any]:

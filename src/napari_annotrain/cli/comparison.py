@@ -2,6 +2,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from napari_annotrain.specs import ImageSpec
 from napari_annotrain.terminal import Progress
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 def compare(
     images: str,
-    annotations: str,
+    annotations: str | None = None,
     *,
     out: Annotated[str, Parameter(name=["--out", "-o"])],
     specs: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = ("fast", "standard"),
@@ -22,6 +23,7 @@ def compare(
     seed: int = 0,
     device: str = "auto",
     axes: str | None = None,
+    image: Annotated[ImageSpec | None, Parameter(name="*", group="Target image")] = None,
 ) -> None:
     """Train several networks on the same annotation for the same time, and compare them.
 
@@ -30,14 +32,15 @@ def compare(
     images
         Image file or folder (TIFF, OME-TIFF, PNG, OME-Zarr).
     annotations
-        Annotation file or folder; 0 is not annotated, 1 background, 2, 3, ... classes or cells.
+        Annotation file or folder; 0 is not annotated, 1 background, 2, 3, ... classes or cells. For the target image
+        the images to learn; left out where it is learnt from images alone (--learn-from).
     out
         Folder for a model of each, compare.csv (the table) and compare.json (the curves, too).
     specs
         Two or more: names of presets or of models to start from, also with other settings:
         --specs fast fast:width=32,learning_rate=0.001 cells-2d.
     target
-        classes or cells.
+        classes, cells, or image (denoising, translation).
     dense
         The annotation is complete ground truth: 0 is background, n is class or cell n.
     seconds
@@ -74,6 +77,7 @@ def compare(
                 device=device,
                 axes=axes,
                 out=out,
+                image=image,
                 on_event=tell,
             )
     finally:  # also of what was interrupted
@@ -90,7 +94,8 @@ def _print_table(found: "Comparison") -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Candidate", no_wrap=False)
-    for title in ("Score", "Time", "Steps", "Parameters", "Reach", "Memory*"):
+    judged = next((one.measure for one in found.contenders if one.score is not None), "IoU")
+    for title in ("Score" if judged == "IoU" else judged, "Time", "Steps", "Parameters", "Reach", "Memory*"):
         table.add_column(title, justify="right", no_wrap=True)
     for one in found.contenders:
         table.add_row(*_row(one, one is found.best))
@@ -100,7 +105,7 @@ def _print_table(found: "Comparison") -> None:
 
 
 def _row(one: "Contender", is_best: bool) -> tuple[str, ...]:
-    score = "failed" if one.failed else "–" if one.score is None else f"{one.score:.3f}"
+    score = "failed" if one.failed else one.score_words or "–"
     return (
         f"{one.name} (best)" if is_best else one.name,
         score,

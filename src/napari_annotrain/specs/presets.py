@@ -44,14 +44,16 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def find_preset(name: str) -> Preset:
-    """Look a preset up by name.
+def find_preset(name: str | Preset) -> Preset:
+    """Look a preset up by name; one that is given itself is given back.
 
     Raises
     ------
     AnnotrainError
         No preset has this name.
     """
+    if isinstance(name, Preset):
+        return name
     try:
         return PRESETS[name]
     except KeyError:

@@ -80,27 +80,42 @@ def collect_pairs(dataset: PairedDataset, geometry: Geometry, padded: bool, spec
     core = geometry.round_up(BLOCK)
     before = -(-CONTEXT // geometry.grid) * geometry.grid if padded else geometry.before
     size = core + 2 * before if padded else geometry.read_size(core)
+    rim, after = max(before, CONTEXT), max(size - before, BLOCK + CONTEXT)  # read around the block, see `_corrupt`
     n = dataset.images[0].stack.n_channels
     images, maps = [], []
     for b in blocks:
-        window = slice(b.y - before, b.y - before + size), slice(b.x - before, b.x - before + size)
+        window = slice(b.y - rim, b.y + after), slice(b.x - rim, b.x + after)
         values = read_pair(dataset, b.image, b.t, b.z, window)
         target = values[n + 1 :] if dataset.images[b.image].target is not None else values[:n]
-        known = np.zeros((1, size, size), np.float32)
+        known = np.zeros((1, rim + after, rim + after), np.float32)
         shape = dataset.images[b.image].stack.shape[-2:]
         inside = slice(b.y, min(b.y + BLOCK, shape[0])), slice(b.x, min(b.x + BLOCK, shape[1]))
         own = is_validation(dataset.keys[b.image], b.t, b.z, inside, dataset.share, dataset.released)
-        rows, columns = (slice(before, before + s.stop - s.start) for s in inside)
+        rows, columns = (slice(rim, rim + s.stop - s.start) for s in inside)
         known[0, rows, columns] = own * values[n, rows, columns]
         images.append(values[:n])
         maps.append(np.concatenate([known, target]))
     seen, shown = torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(maps))
-    seen, weight = corrupt(seen, shown[:, :1], spec.image, torch.Generator().manual_seed(spec.seed))
+    seen, weight = _corrupt(seen, shown[:, :1], spec, rim)
     shown = torch.cat([shown[:, :1], weight, shown[:, 1:], *([seen] if dataset.residual else [])], 1)
-    shown = shown[..., before : before + BLOCK, before : before + BLOCK]
+    shown = shown[..., rim : rim + BLOCK, rim : rim + BLOCK]
+    seen = seen[..., rim - before : rim - before + size, rim - before : rim - before + size].contiguous()
     first = before if padded else 0
     crop = slice(first, first + BLOCK)
     return PairedBlocks(seen, shown, crop, ImageLoss(spec.image), MEASURES[spec.image.learn_from])
+
+
+def _corrupt(images: torch.Tensor, known: torch.Tensor, spec: TrainSpec, rim: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Make windows worse; a block, and `CONTEXT` around it, is the same however much a network reads around them.
+
+    So networks with other borders are judged by the same noise and the same hidden pixels.
+    """
+    generator, near = torch.Generator().manual_seed(spec.seed), slice(rim - CONTEXT, rim + BLOCK + CONTEXT)
+    box = (..., near, near)
+    inner = corrupt(images[box], known[box], spec.image, generator)
+    seen, weight = (one.clone() for one in corrupt(images, known, spec.image, generator))
+    seen[box], weight[box] = inner
+    return seen, weight
 
 
 def psnr(tables: torch.Tensor) -> torch.Tensor:

@@ -1,19 +1,17 @@
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import QTimer
 
-from napari_annotrain._napari.runs.candidates import comparing, labelling
-from napari_annotrain._napari.runs.events import Labelled
-from napari_annotrain._napari.viewer.arrays import as_tzyx
-from napari_annotrain._napari.viewer.layers import label_axes
+from napari_annotrain._napari.models.candidate_layers import CandidateLayers
+from napari_annotrain._napari.runs.candidates import comparing, predicting
+from napari_annotrain._napari.runs.events import Made
 from napari_annotrain._napari.viewer.view import region_of
 from napari_annotrain._qt.compare_plot import Curves
 from napari_annotrain._qt.lane import Run
 from napari_annotrain.api.comparison import Comparison
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Event, Failed, Note, Region, Told
-from napari_annotrain.session import LAST_MODEL, NOTHING, Facts, Trained, why_not_labels, why_not_train
+from napari_annotrain.session import LAST_MODEL, NOTHING, Facts, Trained, why_not_train
 from napari_annotrain.specs import PRESETS
 
 if TYPE_CHECKING:
@@ -33,9 +31,7 @@ class CompareFlow:
         self._c = controller
         self.found = Comparison()
         self._row: int | None = None
-        self._image: Any = None  # on which labels are shown, with their layers
-        self._layers: dict[int, Any] = {}
-        self._drawn: WeakKeyDictionary[Any, Region] = WeakKeyDictionary()
+        self._layers = CandidateLayers(controller.roster)
         self._failed, self._note = "", ""
         self._soon = QTimer()
         self._soon.setSingleShot(True)
@@ -49,16 +45,16 @@ class CompareFlow:
         c, session = self._c, self._c.session
         if session.activity != "idle":
             return
-        reason = why_not_train(c.facts()) or why_not_labels(c.facts()) or _why_not_these(len(keys))
+        reason = why_not_train(c.facts()) or _why_not_these(len(keys))
         if reason:
             raise AnnotrainError(reason)
-        images = c.keep.as_painted()
+        images: Any = c.image_target.begin()[0] if c.image_target.on else c.keep.as_painted()
         if not images:
             raise AnnotrainError("No image is ticked: tick the images to train on in step 1.")
         specs = {key: self._described(key) for key in keys}
         names = dict(session.class_names) if session.target == "classes" else {}
         settings: dict[str, Any] = {"target": session.target, "seconds": seconds, "class_names": names}
-        settings |= {"seed": session.train.seed, "device": session.train.device}
+        settings |= {"seed": session.train.seed, "device": session.train.device, "image": session.train.image}
         session.activity = "comparing"
         c.say("Preparing to compare ...")
         run = Run(
@@ -82,9 +78,7 @@ class CompareFlow:
     def choose(self, row: int) -> None:
         """Choose a candidate: of the labels that are shown, its own are seen."""
         self._row = row
-        for k, layer in self._layers.items():
-            if layer in self._c.roster.viewer.layers:
-                layer.visible = k == row
+        self._layers.choose(row)
         self._c.refresh()
 
     def use(self) -> None:
@@ -107,15 +101,15 @@ class CompareFlow:
         if self._c.panel is not None:
             self._c.panel.models.compare.set_labels_shown(on)
         if on:
-            self._label()
+            self._predict()
         else:
-            self._remove_layers()
+            self._layers.remove()
 
     def close(self) -> None:
         """Draw no more; the layers go."""
         self._soon.stop()
         if self._c.roster.viewer is not None:
-            self._remove_layers()
+            self._layers.remove()
 
     # -- what is shown ------------------------------------------------------------------------------------------
 
@@ -131,7 +125,7 @@ class CompareFlow:
         box.set_running(
             running,
             {
-                "start": running or why_not_train(facts) or why_not_labels(facts) or _why_not_these(len(box.chosen())),
+                "start": running or why_not_train(facts) or _why_not_these(len(box.chosen())),
                 "stop": ending if going else "Nothing is being compared.",
                 "labels": running or none or ("" if facts.image else "There is no image yet."),
                 "use": running or none or nothing,
@@ -162,9 +156,9 @@ class CompareFlow:
         if self._c.panel is None:
             return
         box, found = self._c.panel.models.compare, self.found
-        box.set_curves([Curves(one.name, one.losses, one.scores) for one in found.contenders])
+        box.set_curves([Curves(one.name, one.losses, one.scores, one.measure) for one in found.contenders])
         best = next((k for k, one in enumerate(found.contenders) if one is found.best), None)
-        box.set_rows(found.rows(), best)
+        box.set_rows(found.rows(), best, self._makes_images)
         box.choose(self._row)
         if self._c.session.activity == "comparing":
             words = f"comparing · {100 * found.fraction:.0f} %"
@@ -184,7 +178,7 @@ class CompareFlow:
     # -- the run ------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._remove_layers()
+        self._layers.remove()
         self.found, self._row, self._failed, self._note = Comparison(), None, "", ""
         if self._c.panel is not None:
             self._c.panel.models.compare.set_labels_shown(False)
@@ -233,72 +227,59 @@ class CompareFlow:
             self._c.session.activity = "idle"
         self._c.refresh()
 
-    # -- labels -------------------------------------------------------------------------------------------------
+    # -- what each makes of the view ----------------------------------------------------------------------------
 
-    def _label(self) -> None:
+    @property
+    def _makes_images(self) -> bool:
+        return any(one.target == "image" for one in self.found.contenders)
+
+    def _predict(self) -> None:
         """Predict the view with each of the models, one after the other."""
         c, models = self._c, self._models()
         if c.session.activity != "idle" or c.image is None or not models:
             return
         image, viewer = c.image, c.roster.viewer
         if viewer.dims.ndisplay == 3:
-            raise AnnotrainError("Switch to the flat view (2-D display) to see the labels of all.")
+            raise AnnotrainError("Switch to the flat view (2-D display) to see what each of them makes of it.")
         region = region_of(viewer, image, c.roster.axes(image))
         if region is None:
             raise AnnotrainError(f"Nothing of {image.name} is in view: press Home to see all of it.")
-        self._image, self._failed = image, ""
+        self._failed = ""
         output = c.session.predict.output if c.session.predict.output in ("classes", "cells") else None
+        output = None if self._makes_images else output
         spec = c.session.predict.model_copy(update={"output": output, "scheduler": ""})
         stack, measured = c.roster.stack(image), c.roster.measured(image)
         c.session.activity = "predicting"
         run = Run(
-            lambda: labelling(models, stack, region, spec, measured, c.lane.in_use),
+            lambda: predicting(models, stack, region, spec, measured, c.lane.in_use),
             lambda: None,
-            c.guarded(lambda event: self._take_labels(event, region)),
-            c.guarded(self._end_labels),
-            "annotrain-labelling",
+            c.guarded(lambda event: self._take(event, image, region)),
+            c.guarded(self._end),
+            "annotrain-predicting",
             self._idle,
         )
         c.lane.start(run)
         c.refresh()
 
-    def _take_labels(self, event: Event, region: Region) -> None:
-        roster, image = self._c.roster, self._image
+    def _take(self, event: Event, image: Any, region: Region) -> None:
         if isinstance(event, Failed):
             self._failed = event.sentence
-        if not isinstance(event, Labelled) or image not in roster.viewer.layers:
+        if not isinstance(event, Made) or image not in self._c.roster.viewer.layers:
             return
-        k = event.candidate
-        layer = roster.show_labels(image, self.found.contenders[k].name, event.kind == "cells")
-        canvas = as_tzyx(layer.data, label_axes(image, roster.axes(image)))
-        if layer in self._drawn:
-            canvas[self._drawn[layer]] = 0
-        canvas[region] = event.labels
-        self._drawn[layer] = region
-        self._layers[k] = layer
-        layer.visible = k == self._row
-        layer.refresh()
+        one = self.found.contenders[event.candidate]
+        ranges = one.model.card.target_range
+        limits = (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
+        self._layers.show(event.candidate, one.name, image, event.kind, event.result, region, limits)
+        self._layers.choose(self._row)
 
-    def _end_labels(self, stopped: bool) -> None:
+    def _end(self, stopped: bool) -> None:
         self._idle()
         if self._failed:
             self._c.say(self._failed, problem=True)
         elif stopped:
-            self._c.say("Stopped: not all candidates have labelled what you see.")
-        result = self._c.roster.result(self._image) if self._image is not None else None
-        if self._layers and result is not None:
-            result.visible = False  # the labels of the candidates are seen instead
+            self._c.say("Stopped: not all candidates have predicted what you see.")
+        self._layers.cover()
         self._c.refresh()
-
-    def _remove_layers(self) -> None:
-        layers, self._layers = self._layers, {}
-        listed = self._c.roster.viewer.layers
-        for layer in layers.values():
-            if layer in listed:
-                listed.remove(layer)
-        result = self._c.roster.result(self._image) if layers and self._image in listed else None
-        if result is not None:
-            result.visible = True
 
 
 def _why_not_these(n: int) -> str:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from napari_annotrain._napari import engine
 from napari_annotrain._napari.predict.pieces import Measured
+from napari_annotrain._napari.predict.results import leading
 from napari_annotrain._napari.runs.events import Compared
+from napari_annotrain._napari.viewer.layers import IMAGES
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.events import Done, Event, Region, TileDone
 from napari_annotrain.metrics.changes import compare_planes
@@ -65,7 +67,7 @@ def comparison(question: Question) -> Iterator[Event]:
     before = question.before
     if before is None and question.model is not None and not known.all():
         how = (question.stack, question.region, question.spec, question.measured)
-        before = yield from labels_in(question.model, *how)
+        before = yield from predicted_in(question.model, *how)
     where = None
     if before is None:
         where = known
@@ -75,20 +77,22 @@ def comparison(question: Question) -> Iterator[Event]:
     yield Done(None)
 
 
-def labels_in(
+def predicted_in(
     model: Any, stack: Stack, region: Region, spec: PredictSpec, measured: Measured
-) -> Generator[Event, None, Labels]:
-    """Predict a region; the (T, Z, Y, X) labels in it are returned."""
+) -> Generator[Event, None, npt.NDArray[Any]]:
+    """Predict a region; the (T, Z, Y, X) labels in it, or the (..., T, Z, Y, X) image, are returned."""
     api = engine.load()
     api.check_channels(model, stack)
-    result = np.zeros([part.stop - part.start for part in region], np.int64)
+    kind, _, channels = api.output_of(model, spec.output)
+    shape = [part.stop - part.start for part in region]
+    result = np.zeros([*leading(kind, channels), *shape], np.float32 if kind in IMAGES else np.int64)
     run = api.iter_prediction(model, stack, spec=spec, region=region, normalisation=measured.of(api, model, stack))
     with closing(run) as events:
         for event in events:
             if isinstance(event, TileDone):
                 starts = [part.start for part in region]
-                at = tuple(slice(w.start - s, w.stop - s) for w, s in zip(event.write, starts, strict=True))
-                result[at] = event.result
+                at: Any = tuple(slice(w.start - s, w.stop - s) for w, s in zip(event.write, starts, strict=True))
+                result[..., *at] = event.result
             else:
                 yield event
     return result

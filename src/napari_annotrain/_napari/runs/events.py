@@ -121,20 +121,20 @@ class Weighed(Event):
 
 
 @dataclass(frozen=True)
-class Labelled(Event):
+class Made(Event):
     """What one candidate of a comparison makes of the view.
 
     Attributes
     ----------
     kind
-        ``"classes"`` or ``"cells"``.
-    labels
-        (T, Z, Y, X) of the region.
+        ``"classes"``, ``"cells"`` or ``"image"``.
+    result
+        (T, Z, Y, X) labels of the region, or the (..., T, Z, Y, X) image.
     """
 
     candidate: int
     kind: str
-    labels: npt.NDArray[np.integer] = field(repr=False)
+    result: npt.NDArray[Any] = field(repr=False)
 
 
 @dataclass(frozen=True)

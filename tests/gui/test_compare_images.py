@@ -1,0 +1,116 @@
+"""Compare networks that make images: their results over the view, their scores in decibel; with the real engine."""
+
+import numpy as np
+import pytest
+from napari.layers import Image
+
+import napari_annotrain as at
+from napari_annotrain.specs import PRESETS, NetSpec, Preset, TrainSpec
+
+pytestmark = [pytest.mark.gui, pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")]
+
+SIZE = 384
+
+
+@pytest.fixture
+def lab(person, monkeypatch):
+    """Noisy discs and clean ones of 100 times their values, and two presets that are small enough for a test."""
+    for name, width in (("small", 2), ("larger", 4)):
+        train = TrainSpec(patch=32, batch=2)
+        monkeypatch.setitem(PRESETS, name, Preset(title=name, net=NetSpec(width=width, depth=2), train=train))
+    y, x = np.mgrid[:SIZE, :SIZE] % 64 - 32
+    truth = y**2 + x**2 < 18**2
+    noise = np.random.default_rng(0).normal(0, 20, truth.shape)
+    made = person()
+    made.clean = made.viewer.add_image((6000 + 12000 * truth).astype(np.float32), name="clean")
+    made.noisy = made.viewer.add_image((60 + 120 * truth + noise).astype(np.float32), name="noisy", scale=(0.5, 0.5))
+    made.open_panel()
+    made.panel.train.device_combo.choose("cpu")
+    made.find("target_combo").choose("image")
+    made.panel.folds["Models"].set_open(True)
+    made.box = made.panel.models.compare
+    made.click("compare_fold_button")
+    for name in ("fast", "standard", "small", "larger"):
+        made.box.checks[name].setChecked(name in ("small", "larger"))
+    made.box.seconds.setValue(1)
+    return made
+
+
+def compare(lab):
+    lab.click("compare_button")
+    lab.wait(lambda: lab.enabled("compare_button") and not lab.controller.lane.busy, timeout=120_000)
+    return lab.controller.compare.found
+
+
+def test_pairs_are_compared_seen_and_one_is_used(lab):
+    assert not lab.enabled("compare_button")
+    assert "target image" in lab.find("compare_button").toolTip()
+    lab.find("annotation_combo").choose(lab.clean)
+    found = compare(lab)
+    assert [one.measure for one in found.contenders] == ["PSNR", "PSNR"]
+    assert "is best: PSNR" in lab.find("compare_label").text()
+    assert lab.box.table.horizontalHeaderItem(1).text() == "PSNR\ndB"
+    assert lab.box.table.item(0, 1).text() == f"{found.contenders[0].score:.1f}"
+    assert "PSNR" in lab.find("compare_legend").text()
+    heights = lab.box.plot._drawn[0][1].getData()[1]
+    assert np.allclose(heights, [score / 50 for _, score in found.contenders[0].scores])
+    assert lab.find("compare_labels_button").text() == "Show images"
+
+    layers = [lab.viewer.layers[f"noisy {name}"] for name in ("small", "larger")]
+    for layer, one in zip(layers, found.contenders, strict=True):
+        assert isinstance(layer, Image)
+        assert layer.data.shape == (SIZE, SIZE)
+        assert np.allclose(layer.data, at.predict(one.model, lab.noisy.data, device="cpu"), atol=1)
+        assert tuple(layer.contrast_limits) == pytest.approx(one.model.card.target_range[0])
+        assert np.allclose(layer.scale, 0.5)
+        assert layer not in lab.controller.roster.images(), "it is no image to work on"
+    lab.box.table.selectRow(0)
+    assert [layer.visible for layer in layers] == [True, False]
+
+    seen = layers[0].data.copy()
+    lab.click("use_candidate_button")
+    lab.idle()
+    assert lab.controller.session.model.model is found.contenders[0].model
+    assert "noisy small" not in lab.viewer.layers
+    assert np.array_equal(lab.viewer.layers["noisy prediction"].data, seen)
+    lab.find("target_combo").choose("classes")
+    assert "annotation" in lab.find("compare_button").toolTip()
+
+
+def test_of_what_is_in_view_only_that_is_made_and_lies_there(lab):
+    lab.find("annotation_combo").choose(lab.clean)
+    camera = lab.viewer.scene.camera
+    camera.center, camera.zoom = (0, 60, 110), 14
+    found = compare(lab)
+    layer = lab.viewer.layers["noisy small"]
+    assert layer.data.shape < (SIZE, SIZE)
+    assert (camera.center[-2:], camera.zoom) == ((60, 110), 14)
+    whole = at.predict(found.contenders[0].model, lab.noisy.data, device="cpu")
+    y, x = (round(float(v)) for v in lab.noisy.world_to_data(layer.data_to_world((0, 0))))
+    rows, columns = layer.data.shape
+    assert np.allclose(layer.data, whole[y : y + rows, x : x + columns], atol=1)
+    lab.click("compare_labels_button")
+    assert "noisy small" not in lab.viewer.layers
+
+
+def test_noisy_images_alone_are_compared_with_the_settings_that_are_chosen(lab):
+    lab.find("learn_from_combo").choose("noise2void")
+    assert lab.enabled("compare_button")
+    found = compare(lab)
+    assert [one.measure for one in found.contenders] == ["PSNR of hidden pixels"] * 2
+    assert all(one.model.card.residual for one in found.contenders)
+    limits = tuple(lab.viewer.layers["noisy larger"].contrast_limits)
+    assert limits == tuple(lab.noisy.contrast_limits)
+
+
+def test_several_channels_are_an_axis_in_front(lab):
+    both = np.stack([lab.clean.data, lab.clean.data[::-1]])
+    layer = lab.viewer.add_image(both, name="two stains")
+    lab.panel.image.image_combo.choose(lab.noisy)
+    lab.controller.roster.set_axes(layer, "CYX")
+    lab.find("annotation_combo").choose(layer)
+    found = compare(lab)
+    assert found.contenders[0].model.card.net.outputs == 2, lab.status
+    shown = lab.viewer.layers["noisy small"]
+    assert shown.data.shape == (2, SIZE, SIZE)
+    assert np.allclose(shown.data, at.predict(found.contenders[0].model, lab.noisy.data, device="cpu"), atol=1)
