@@ -204,7 +204,7 @@ class Lab:
         painted = np.zeros((SIDE, SIDE), np.uint8)
         painted[:512, :512] = strokes(truth)
         self.window = Window(np.tile(tile, (SIDE // 512, SIDE // 512)), "cells")
-        wait(lambda: self.window.controller.loaded, 120)
+        wait(lambda: self.window.controller.loading.done, 120)
         layer = self.window.annotate(painted)
         layer.brush_size = BRUSH
         self.window.choose("preset_combo", "fast")

@@ -38,7 +38,7 @@ class Lab:
     def __init__(self, image: np.ndarray, model, output: str) -> None:
         n_planes = 1 + max(PLANES_STEPPED)
         self.window = Window(np.tile(image, (n_planes, SIDE // len(image), SIDE // len(image))), "cells")
-        wait(lambda: self.window.controller.loaded, 120)
+        wait(lambda: self.window.controller.loading.done, 120)
         self.output, self.viewer = output, self.window.viewer
         self.window.controller.models.use(Trained("a model", model))
         self.window.choose("output_combo", output)

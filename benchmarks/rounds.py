@@ -105,7 +105,7 @@ def main() -> None:
         parser.error("two rounds at least")
     image, truth = cells((SIDE, SIDE), n_cells=6, seed=0)
     window = Window(image, "cells")
-    wait(lambda: window.controller.loaded, 120)
+    wait(lambda: window.controller.loading.done, 120)
     window.annotate(strokes(truth, n_cells=3))
     window.controller.train.set_spec(TrainSpec(patch=PATCH))  # else the preset fast
     pause(1)

@@ -54,7 +54,7 @@ class Desk:
         window.resizeDocks([self.dock], [width], Qt.Orientation.Horizontal)
         self.controller = controller_of(self.viewer)
         self.panel.train.device_combo.choose("cpu")
-        self.wait(lambda: self.controller.loaded or bool(self.controller.problem))
+        self.wait(lambda: self.controller.loading.done or bool(self.controller.loading.problem))
 
     # -- what there is to look at -------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ class Person:
         self.dock, self.panel = self.viewer.window.add_plugin_dock_widget("napari-annotrain", "Annotrain")
         self.controller = controller_of(self.viewer)
         if wait:
-            self.wait(lambda: self.controller.loaded or bool(self.controller.problem), timeout=120_000)
+            self.wait(lambda: self.controller.loading.done or bool(self.controller.loading.problem), timeout=120_000)
         return self
 
     def find(self, name):

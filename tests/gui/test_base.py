@@ -34,5 +34,5 @@ def test_it_is_proposed_too_when_cells_were_chosen_before_the_models_were_known(
     lab.panel.annotate.target_combo.choose("cells")
     assert lab.find("base_combo").currentText() == "nothing"
     known.set()
-    lab.wait(lambda: lab.controller.loaded)
+    lab.wait(lambda: lab.controller.loading.done)
     assert lab.find("base_combo").currentText() == "cells-2d"

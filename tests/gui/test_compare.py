@@ -28,7 +28,7 @@ def lab(person, monkeypatch):
     layer = made.controller.annotation
     layer.data[...] = 1 + truth
     layer.refresh()
-    made.wait(lambda: bool(made.controller.painted()))
+    made.wait(lambda: bool(made.controller.tallies.painted()))
     made.box = made.panel.models.compare
     made.click("compare_fold_button")
     for name in ("fast", "standard", "small", "larger"):

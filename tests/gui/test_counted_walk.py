@@ -54,7 +54,7 @@ def lab(person, real_data):
     image = tifffile.imread(folder / "images" / FIELD)
     made.viewer.add_image(image, name="field")
     made.open_panel(wait=False)
-    made.wait(lambda: made.controller.loaded, timeout=120_000)
+    made.wait(lambda: made.controller.loading.done, timeout=120_000)
     made.qtbot.wait(100)  # the canvas takes its size
     made.viewer.fit_to_view()
     spec = made.controller.session.train  # so that the test is short

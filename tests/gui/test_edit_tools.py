@@ -225,7 +225,7 @@ def test_a_deleted_class_is_named_again_in_a_later_session_unless_another_has_ta
     lab.controller.classes.delete(4)
     session.name_classes({3: "spindle"})  # a new class of that value
     lab.press(Qt.Key.Key_Z, CTRL)
-    lab.controller.tally(lab.layer).count_now()
+    lab.controller.tallies.of(lab.layer).count_now()
     lab.controller.refresh()
     assert session.class_names[3] == "spindle"
 

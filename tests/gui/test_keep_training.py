@@ -51,7 +51,7 @@ def test_strokes_reach_the_running_training_and_its_annotation_is_not_the_array_
     n = len(lab.fake.fed)
     lab.layer.data[50] = 1
     lab.layer.refresh()
-    lab.controller.tally(lab.layer).count_now()
+    lab.controller.tallies.of(lab.layer).count_now()
     assert len(lab.fake.fed) == n
     assert len(lab.controller.session.models) == 1
 
@@ -62,7 +62,7 @@ def test_the_box_can_be_ticked_and_cleared_while_training_goes_on(lab):
     lab.wait(lambda: lab.find("run_label").text().startswith("0:"))
     lab.layer.data[30] = 1
     lab.layer.refresh()
-    lab.wait(lambda: lab.controller.tally(lab.layer).counts()[1] == 9 * 80)
+    lab.wait(lambda: lab.controller.tallies.of(lab.layer).counts()[1] == 9 * 80)
     assert not lab.fake.fed
     lab.find("keep_training_check").setChecked(True)
     lab.wait(lambda: bool(lab.fake.fed))

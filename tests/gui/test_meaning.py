@@ -19,7 +19,7 @@ def lab(person, fake):
     for z, y, x, value in ((0, 5, 5, 2), (0, 20, 30, 2), (1, 5, 5, 2), (1, 30, 30, 1)):
         made.layer.data_setitem(tuple(a.ravel() for a in np.mgrid[z : z + 1, y : y + 6, x : x + 6]), value)
     made.painted = made.layer.data.copy()
-    made.wait(lambda: made.controller.painted() == {1: 36, 2: 108})
+    made.wait(lambda: made.controller.tallies.painted() == {1: 36, 2: 108})
     return made
 
 

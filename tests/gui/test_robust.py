@@ -224,18 +224,18 @@ def test_cells_of_planes_predicted_one_by_one_share_no_id(lab):
 
 
 def test_a_stroke_that_comes_back_by_redo_is_trained_on(lab, monkeypatch):
-    from napari_annotrain._napari import controller
+    from napari_annotrain._napari.annotate import tallies
 
-    monkeypatch.setattr(controller, "LARGE_ANNOTATION", 0)
+    monkeypatch.setattr(tallies, "LARGE_ANNOTATION", 0)
     lab.click("new_annotation_button")
     layer = lab.controller.annotation
     layer.paint((20, 10, 10), 2)
-    tally = lab.controller.tally(layer)
+    tally = lab.controller.tallies.of(layer)
     lab.wait(lambda: bool(tally.counts()))
     layer.undo()
     lab.wait(lambda: not tally.counts())
     layer.redo()
-    lab.wait(lambda: bool(tally.counts()))
+    lab.wait(lambda: bool(tally.counts()) and not tally.counting)
     lab.train()
     assert lab.fake.calls[0][1][0].planes == {(0, 20)}
 

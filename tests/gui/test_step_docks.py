@@ -28,7 +28,7 @@ def part(widget, name):
 def test_train_on_its_own_needs_no_panel(lab):
     _, train = alone(lab, "Train")
     controller = controller_of(lab.viewer)
-    lab.wait(lambda: controller.loaded)
+    lab.wait(lambda: controller.loading.done)
     assert not part(train, "train_button").isEnabled()
     _, annotate = alone(lab, "Annotate")
     part(annotate, "new_annotation_button").click()
@@ -89,7 +89,7 @@ def test_a_step_comes_as_a_tab_beside_the_panel_and_is_no_wider(person, fake):
 def test_a_step_alone_says_where_its_buttons_are_and_opens_the_panel(lab):
     _, train = alone(lab, "Train")
     controller = controller_of(lab.viewer)
-    lab.wait(lambda: controller.loaded)
+    lab.wait(lambda: controller.loading.done)
     assert part(train, "image_combo").currentText() == "cells"
     assert "+ New layer" in part(train, "status_label").text()
     assert "press All steps" in part(train, "status_label").text()

@@ -399,7 +399,7 @@ def test_menu_commands_open_the_panel(person, fake):
     predict_view(lab.viewer)
     assert "no model" in controller_of(lab.viewer).session.status
     lab.controller = controller_of(lab.viewer)
-    lab.wait(lambda: lab.controller.loaded)
+    lab.wait(lambda: lab.controller.loading.done)
 
 
 def test_the_theme_is_followed(lab):

@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,10 +13,11 @@ from napari_annotrain._napari.annotate.edit import EditFlow
 from napari_annotrain._napari.annotate.meaning import MeaningFlow
 from napari_annotrain._napari.annotate.paint import PaintFlow
 from napari_annotrain._napari.annotate.suspects import SuspectFlow
-from napari_annotrain._napari.annotate.tally import Tally
+from napari_annotrain._napari.annotate.tallies import Tallies
 from napari_annotrain._napari.annotate.where_next import DoubtFlow
 from napari_annotrain._napari.first_steps import FirstStepsFlow
 from napari_annotrain._napari.keys import bind_keys, unbind_keys
+from napari_annotrain._napari.loading import Loading
 from napari_annotrain._napari.measure.flow import MeasureFlow
 from napari_annotrain._napari.models.changes import ChangesFlow
 from napari_annotrain._napari.models.compare import CompareFlow
@@ -25,8 +26,6 @@ from napari_annotrain._napari.models.inside import InsideFlow
 from napari_annotrain._napari.predict.flow import PredictFlow
 from napari_annotrain._napari.predict.seams import SeamFlow
 from napari_annotrain._napari.roster import Roster
-from napari_annotrain._napari.runs.events import Ready
-from napari_annotrain._napari.runs.work import warm_up
 from napari_annotrain._napari.session.flow import SessionFlow
 from napari_annotrain._napari.train.augment import AugmentFlow
 from napari_annotrain._napari.train.corrections import CorrectionsFlow
@@ -39,17 +38,14 @@ from napari_annotrain._napari.viewer.large_planes import show_only_strokes
 from napari_annotrain._napari.viewer.mark import PlaceMark
 from napari_annotrain._napari.viewer.view import unwrap
 from napari_annotrain._napari.viewer.watch import ViewWatch
-from napari_annotrain._qt.job import Job, sentence
+from napari_annotrain._qt.job import sentence
 from napari_annotrain._qt.lane import Lane
 from napari_annotrain._qt.panel import Panel
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Event, Failed
 from napari_annotrain.session import Facts, Session, what_next
 
 #: Longest wait for a thread when the window closes.
 CLOSING_SECONDS = 15.0
-#: Annotation of more pixels is not searched from end to end before training.
-LARGE_ANNOTATION = 1 << 28
 log = logging.getLogger("napari_annotrain")
 _controllers: WeakKeyDictionary[Any, "Controller"] = WeakKeyDictionary()
 
@@ -73,9 +69,9 @@ class Controller:
         self.docks: list[Any] = []  # each shows one step of the panel
         self.image: Image | None = None
         self.annotation: Labels | None = None
-        self.loaded = False  # torch and the engine
-        self.problem = ""
         self._holds: Callable[[], bool] | None = None  # while the sentence in the status line is true
+        self.loading = Loading(self)
+        self.tallies = Tallies(self)
         self.paint = PaintFlow(self)
         self.keep = KeepFlow(self)
         self.corrections = CorrectionsFlow(self)
@@ -101,9 +97,7 @@ class Controller:
         self.augment = AugmentFlow(self)
         self.rate = RateFlow(self)
         self.beginning = FirstStepsFlow(self)
-        self._tallies: WeakKeyDictionary[Labels, Tally] = WeakKeyDictionary()
         self.watch: ViewWatch | None = None
-        self._loading: Job | None = None
         self.session.events.activity.connect(self.refresh)
 
     # -- coming and going ---------------------------------------------------------------------------------------
@@ -131,7 +125,7 @@ class Controller:
         panel.predict.live_check.setChecked(self.predict.live)
         panel.train.keep_check.setChecked(self.session.keep_training)
         self.guarded(self.keeping.attach)()
-        self._load_engine()
+        self.loading.start()
         for dock in self.docks:
             dock.borrow(panel)
 
@@ -154,18 +148,13 @@ class Controller:
         self.inside.close(CLOSING_SECONDS)
         self.compare.close()
         self.augment.close(CLOSING_SECONDS)
-        if self._loading is not None:
-            self._loading.mute()
-            self._loading.join(CLOSING_SECONDS)
-            self._loading = None
+        self.loading.close(CLOSING_SECONDS)
         if self.watch is not None:
             self.watch.close()
             self.watch = None
         self.keeping.detach()
         self.keep.close(learnt)
-        for tally in self._tallies.values():
-            tally.close()
-        self._tallies.clear()
+        self.tallies.close()
         self.session.activity = "idle"
         viewer = self.roster.viewer
         if viewer is None:
@@ -174,25 +163,6 @@ class Controller:
         for emitter in present.layer_emitters(viewer):
             emitter.disconnect(self.refresh_layers)
         viewer.events.theme.disconnect(self._themed)
-
-    def _load_engine(self) -> None:
-        if self.loaded:
-            return
-        self._loading = Job(warm_up, "annotrain-loading")
-        self._loading.happened.connect(self._loaded)
-        self._loading.start()
-
-    def _loaded(self, event: Event) -> None:
-        if isinstance(event, Ready):
-            self.loaded, self.problem = True, ""
-            self.train.devices, self.train.bases = event.devices, event.bases
-            self.train.why_no_gpu = event.why_no_gpu
-            self.train.show_settings()
-            self.train.choose_base()  # what was chosen to learn before could not be given one
-        elif isinstance(event, Failed):
-            self.problem = event.sentence
-            self.say(event.sentence, problem=True)
-        self.refresh()
 
     # -- words --------------------------------------------------------------------------------------------------
 
@@ -221,37 +191,15 @@ class Controller:
             image=self.image.name if self.image is not None else "",
             annotation=self.annotation is not None,
             others=sum(ticked for _, ticked in self.roster.candidates()),
-            painted=self.painted(),
+            painted=self.tallies.painted(),
             regions=self.roster.n_regions() if self.image is not None else 0,
             target=self.session.target,
             trained=self.session.model is not None,
             predicted=self.image is not None and self.roster.result(self.image) is not None,
             planes=self.roster.n_planes(self.image) if self.image is not None else 1,
-            problem=self.problem,
+            problem=self.loading.problem,
         )
         return self.image_target.facts(facts)
-
-    def painted(self) -> dict[int, int]:
-        """Pixels by annotation value over the images that are trained on."""
-        total: dict[int, int] = {}
-        ticked = (self.roster.annotation(image) for image, ticked in self.roster.candidates() if ticked)
-        for labels in {id(la): la for la in (*ticked, self.annotation) if la is not None}.values():
-            for value, n in self.tally(labels).counts().items():
-                total[value] = total.get(value, 0) + n
-        return total
-
-    def painted_planes(self, labels: Labels) -> Iterable[tuple[int, ...]] | None:
-        """Planes that hold paint, where reading the whole layer to find them would take long; else None."""
-        return self.tally(labels).planes() if labels.data.size > LARGE_ANNOTATION else None
-
-    def tally(self, labels: Labels) -> Tally:
-        """The running count of a labels layer."""
-        if labels not in self._tallies:
-            self._tallies[labels] = Tally(labels, empty=labels in self.roster.blank)
-            self.roster.blank.discard(labels)
-            self._tallies[labels].counted.connect(self.refresh)
-            self._tallies[labels].touched.connect(self.guarded(self.keeping.begin))
-        return self._tallies[labels]
 
     def refresh(self, event: Any = None) -> None:
         """Show in the panel what is there now; whoever calls this is not troubled by what cannot be shown."""

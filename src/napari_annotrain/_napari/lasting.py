@@ -12,10 +12,10 @@ def as_painted(controller: "Controller") -> Callable[[], bool]:
     layer = controller.annotation
     if layer is None:
         return lambda: controller.annotation is None
-    before = controller.tally(layer).count_now()
+    before = controller.tallies.of(layer).count_now()
 
     def holds() -> bool:
-        tally = controller.tally(layer)
+        tally = controller.tallies.of(layer)
         return controller.annotation is layer and (tally.counting or tally.counts() == before)
 
     return holds

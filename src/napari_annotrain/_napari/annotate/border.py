@@ -159,7 +159,7 @@ class BorderFlow:
         """What is to be computed; None where nothing is seen of the image or it has no annotation."""
         c = self._c
         region = region_of(c.roster.viewer, image, c.roster.axes(image), whole=True)
-        painted = c.roster.annotated(image, c.painted_planes)
+        painted = c.roster.annotated(image, c.tallies.painted_planes)
         if region is None or painted is None:
             return None
         t, z = (range(part.start, part.stop) for part in region[:2])

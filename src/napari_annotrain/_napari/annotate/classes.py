@@ -74,7 +74,7 @@ class ClassFlow:
         c = self._c
         annotated = [c.roster.annotation(image) for image, _ in c.roster.candidates()]  # ticked or not
         layers = {id(la): la for la in (*annotated, c.annotation) if la is not None}.values()
-        counts = {id(layer): c.tally(layer).count_now().get(value, 0) for layer in layers}
+        counts = {id(layer): c.tallies.of(layer).count_now().get(value, 0) for layer in layers}
         if sum(counts.values()) > MOST_PIXELS:
             raise AnnotrainError(
                 "This class holds too many pixels to be changed at once: give it another name instead."
@@ -84,11 +84,11 @@ class ClassFlow:
             require_room(layer, by)
         n = sum(self._replace_in(layer, value, by) for layer in holding)
         for layer in layers:
-            c.tally(layer).count_now()  # so that no old count looks as if the class had come back
+            c.tallies.of(layer).count_now()  # so that no old count looks as if the class had come back
         return n
 
     def _replace_in(self, layer: Any, value: int, by: int) -> int:
-        tally, edits = self._c.tally(layer), []
+        tally, edits = self._c.tallies.of(layer), []
         for index in tally.planes_of(value):
             rows = tally.rows_of(index, [value])
             assert rows is not None

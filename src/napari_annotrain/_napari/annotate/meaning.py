@@ -47,7 +47,7 @@ class MeaningFlow:
         """Classes or cells are chosen: `target` from now on."""
         c, last = self._c, self._change
         for layer in self._layers():
-            c.tally(layer).count_for(0)  # the last strokes
+            c.tallies.of(layer).count_for(0)  # the last strokes
         before, counts = c.session.target, self._counts()
         back = last is not None and last.before == target and last.counts == counts
         self._asks = before != target and not back and self._is_other(target, counts)
@@ -82,13 +82,15 @@ class MeaningFlow:
         if not self._is_open():
             return
         cells = self._c.session.target == CELLS
-        layers = [layer for layer in self._layers() if any(v > BACKGROUND for v in self._c.tally(layer).count_now())]
+        layers = [
+            layer for layer in self._layers() if any(v > BACKGROUND for v in self._c.tallies.of(layer).count_now())
+        ]
         changes = [self._numbered(layer) if cells else self._joined(layer) for layer in layers]
         for layer, change in zip(layers, changes, strict=True):  # all or none
             require_room(layer, max((int(edit.values.max()) for _, edit in change), default=0))
         n = sum(write(change) for change in changes)
         self._asks = False
-        values = {v for layer in layers for v in self._c.tally(layer).count_now() if v > BACKGROUND}
+        values = {v for layer in layers for v in self._c.tallies.of(layer).count_now() if v > BACKGROUND}
         if cells:
             said = f"There are {len(values):,} cell{'s' * (len(values) != 1)} now"
         else:
@@ -133,13 +135,13 @@ class MeaningFlow:
     def _counts(self) -> dict[int, int]:
         total: dict[int, int] = {}
         for layer in self._layers():
-            for value, n in self._c.tally(layer).counts().items():
+            for value, n in self._c.tallies.of(layer).counts().items():
                 total[value] = total.get(value, 0) + n
         return total
 
     def _planes(self, layer: Any) -> Iterator[tuple[PlaneOf, edits.Box]]:
         """The planes of a layer in which cells or classes are painted, and the rows where."""
-        tally = self._c.tally(layer)
+        tally = self._c.tallies.of(layer)
         values = [value for value in tally.count_now() if value > BACKGROUND]
         for index in sorted({index for value in values for index in tally.planes_of(value)}):
             rows = tally.rows_of(index, values)

@@ -45,7 +45,7 @@ class PaintFlow:
         if layer is None:
             return
         if value == NEXT_CELL:
-            value = next_cell(self._c.tally(layer).count_now())
+            value = next_cell(self._c.tallies.of(layer).count_now())
         layer.selected_label = value
         if self._c.roster.viewer.layers.selection.active is not layer:
             self._c.roster.viewer.layers.selection.active = layer

@@ -168,7 +168,7 @@ def plane_of(controller: "Controller", t: int, z: int) -> PlaneOf:
 def free_id(controller: "Controller") -> int:
     """The next cell's annotation value: above all in the layer; who writes later counts on from it."""
     assert controller.annotation is not None
-    return next_cell(controller.tally(controller.annotation).count_now())
+    return next_cell(controller.tallies.of(controller.annotation).count_now())
 
 
 def rows_with(controller: "Controller", plane: PlaneOf, values: Collection[int]) -> Box | None:
@@ -176,7 +176,7 @@ def rows_with(controller: "Controller", plane: PlaneOf, values: Collection[int])
     height, width = plane.shape
     if plane.index is None:
         return slice(0, height), slice(0, width)
-    rows = controller.tally(plane.layer).rows_of(plane.index, values)
+    rows = controller.tallies.of(plane.layer).rows_of(plane.index, values)
     return None if rows is None else (slice(rows.start, min(rows.stop, height)), slice(0, width))
 
 

@@ -33,7 +33,7 @@ class SuspectFlow:
             return
         assert c.image is not None
         assert c.session.model is not None
-        annotated = c.roster.annotated(c.image, c.painted_planes)
+        annotated = c.roster.annotated(c.image, c.tallies.painted_planes)
         if annotated is None or c.annotation is None:
             raise AnnotrainError("There is no annotation yet: press + New layer and paint.")
         model, spec, measured = c.session.model.model, c.session.predict, c.roster.measured(c.image)

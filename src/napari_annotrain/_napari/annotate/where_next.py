@@ -81,7 +81,7 @@ class DoubtFlow:
         assert c.image is not None
         assert c.session.model is not None
         axes = c.roster.axes(c.image)
-        stack, annotated = c.roster.stack(c.image), c.roster.annotated(c.image, c.painted_planes)
+        stack, annotated = c.roster.stack(c.image), c.roster.annotated(c.image, c.tallies.painted_planes)
         model, spec, measured = c.session.model.model, c.session.predict, c.roster.measured(c.image)
         engine.load().check_channels(model, stack)
         shown = region_of(c.roster.viewer, c.image, axes, whole=True)

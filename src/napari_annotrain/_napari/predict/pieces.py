@@ -12,24 +12,25 @@ from napari_annotrain.events import Region
 from napari_annotrain.specs import PredictSpec
 
 
-@dataclass
 class Measured:
-    """The intensity range of one image, so that view, slice and stack agree."""
+    """The intensity range of one image, so that view, slice and stack agree; asked for in any thread."""
 
-    data: Any = None
-    how: Any = None
-    value: Any = None
+    def __init__(self) -> None:
+        self._known: tuple[Any, Any, Any] = (None, None, None)  # array, how, and what was measured: never one alone
 
     def holds(self, model: Any, stack: Stack) -> bool:
         """Whether it was measured before, for this model or one that measures alike."""
-        return self.data is stack.array and self.how == _how_measured(model)
+        data, how, _ = self._known
+        return data is stack.array and how == _how_measured(model)
 
     def of(self, api: Any, model: Any, stack: Stack) -> Any:
         """What was measured before, or measure it now."""
-        if not self.holds(model, stack):
-            self.value = api.measure_normalisation(model, stack)
-            self.data, self.how = stack.array, _how_measured(model)
-        return self.value
+        data, how, value = self._known
+        wanted = _how_measured(model)
+        if data is not stack.array or how != wanted:
+            value = api.measure_normalisation(model, stack)
+            self._known = stack.array, wanted, value
+        return value
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ class SessionKeeping:
         if self._c.session.models or any(self._regions(image) for image in roster.images()):
             return True
         painted = (roster.annotation(image) for image, _ in roster.candidates())
-        return any(labels is not None and self._c.tally(labels).changed for labels in painted)
+        return any(labels is not None and self._c.tallies.of(labels).changed for labels in painted)
 
     def _regions(self, image: Image) -> bool:
         shapes = self._c.roster.regions(image)
@@ -220,7 +220,7 @@ class SessionKeeping:
 
     def _follow(self, one: KeptImage, labels: Labels) -> None:
         """Keep what is painted on a layer, in the sheet of its image as long as that fits."""
-        folder, tally = self._folder, self._c.tally(labels)
+        folder, tally = self._folder, self._c.tallies.of(labels)
         sheet, wanted = one.state.sheet, (tuple(labels.data.shape), labels.data.dtype)
         on_disk = folder.read_sheet(sheet) if sheet else None
         if on_disk is None or (on_disk.shape, on_disk.dtype) != wanted:
@@ -263,7 +263,7 @@ class SessionKeeping:
         """Forget pixels of another type once all of a layer is on the disk as it is now."""
         assert self._writer is not None
         for old in [one for one in self._kept if one.superseded]:
-            if old.labels is not None and not self._c.tally(old.labels).counting and self._writer.wait(0):
+            if old.labels is not None and not self._c.tallies.of(old.labels).counting and self._writer.wait(0):
                 self._kept.remove(old)
 
     def _state(self) -> SessionState:

@@ -75,7 +75,7 @@ class AugmentFlow:
         c = self._c
         if c.image is None or self.window is None:
             return
-        painted = c.roster.annotated(c.image, c.painted_planes)
+        painted = c.roster.annotated(c.image, c.tallies.painted_planes)
         if painted is None:
             raise AnnotrainError(why_not_weigh(c.facts()))
         region = region_of(c.roster.viewer, c.image, c.roster.axes(c.image), whole=True)

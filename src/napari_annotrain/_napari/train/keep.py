@@ -63,7 +63,7 @@ class KeepFlow:
         self._feed, self._followed, self._learnt = Feed(self.on), [], dict(self._before)
         images: list[AnnotatedImage] = []
         for image, ticked in c.roster.candidates():
-            painted = c.roster.annotated(image, c.painted_planes) if ticked else None
+            painted = c.roster.annotated(image, c.tallies.painted_planes) if ticked else None
             if painted is None:
                 continue
             labels = c.roster.annotation(image)
@@ -80,7 +80,7 @@ class KeepFlow:
         """What to train on, as it is painted now; what is painted later is not followed."""
         found = []
         for image, ticked in self._c.roster.candidates():
-            painted = self._c.roster.annotated(image, self._c.painted_planes) if ticked else None
+            painted = self._c.roster.annotated(image, self._c.tallies.painted_planes) if ticked else None
             if painted is not None:
                 copy = self.copy_of(self._c.roster.annotation(image))
                 found.append(painted if copy is None else _with_labels(painted, copy.update()))
@@ -102,7 +102,7 @@ class KeepFlow:
 
     def copy_of(self, labels: Any) -> LabelsCopy | None:
         """The running copy of an annotation; None where too much is painted for one."""
-        copy, tally = self._copies.get(labels), self._c.tally(labels)
+        copy, tally = self._copies.get(labels), self._c.tallies.of(labels)
         if copy is not None and not copy.fits:
             self._copies.pop(labels).close()
             copy = None
@@ -118,7 +118,7 @@ class KeepFlow:
             copy = self._copies.get(one.labels)
             if copy is None or not copy.fits or self._c.roster.annotation(one.image) is not one.labels:
                 continue
-            now = self._c.roster.annotated(one.image, self._c.painted_planes)
+            now = self._c.roster.annotated(one.image, self._c.tallies.painted_planes)
             if now is None or (not one.boxes and now.regions == one.told.regions):
                 continue
             before, one.told = one.told, _with_labels(now, copy.patchwork.copy())
