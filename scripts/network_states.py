@@ -24,23 +24,28 @@ def network_parts() -> Desk:
     return desk
 
 
-@state("compared", "Networks compared", "The same annotation, the same time: curves, table, and each one's labels.")
-def compared() -> Desk:
-    desk = well_annotated()
-    desk.find("base_combo").choose("nothing")
+def compare(desk: Desk, names: tuple[str, ...], seconds: int) -> None:
+    """Compare networks to the end."""
     desk.open_steps("Models")
     desk.press("compare_fold_button")
     box = desk.panel.models.compare
     for name, check in box.checks.items():
-        check.setChecked(name in ("fast", "flat", "fcn"))
-    box.seconds.setValue(25)
+        check.setChecked(name in names)
+    box.seconds.setValue(seconds)
     desk.press("compare_button")
     desk.idle()
+
+
+@state("compared", "Networks compared", "The same annotation, the same time: curves, table, and each one's labels.")
+def compared() -> Desk:
+    desk = well_annotated()
+    desk.find("base_combo").choose("nothing")
+    compare(desk, ("fast", "flat", "fcn"), 25)
     return desk
 
 
-@state("image-from-image", "Images from images", "A noisy image learns from a clean one; the result is an image.")
-def image_from_image() -> Desk:
+def noisy_and_clean() -> Desk:
+    """A noisy image is to learn from a clean one."""
     desk = Desk()
     clean, _ = cells(seed=6)
     low, high = np.percentile(clean, (1, 99.8))
@@ -50,9 +55,27 @@ def image_from_image() -> Desk:
     desk.find("image_combo").choose(image)
     desk.find("target_combo").choose("image")
     desk.find("annotation_combo").choose(target)
+    return desk
+
+
+@state("image-from-image", "Images from images", "A noisy image learns from a clean one; the result is an image.")
+def image_from_image() -> Desk:
+    desk = noisy_and_clean()
     desk.train_for(120)
     desk.idle()
     desk.open_steps("Annotate", "Train")
+    return desk
+
+
+@state(
+    "compared-images",
+    "Networks that make images, compared",
+    "The scores are decibels; the chosen one's image lies over yours.",
+)
+def compared_images() -> Desk:
+    desk = noisy_and_clean()
+    desk.find("base_combo").choose("nothing")
+    compare(desk, ("fast", "resunet"), 25)
     return desk
 
 
