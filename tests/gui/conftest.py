@@ -11,7 +11,7 @@ import pytest
 
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Done, Grown, Note, Started, Step, TileDone, Validated
-from napari_annotrain.specs import NetSpec
+from napari_annotrain.specs import PRESETS, NetSpec, Preset, TrainSpec
 
 
 def has_display():
@@ -46,6 +46,24 @@ def sessions(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("ANNOTRAIN_SESSIONS", str(place))
     monkeypatch.setenv("ANNOTRAIN_SETTINGS", str(place.parent / f"{place.name}-settings"))
     return place
+
+
+@pytest.fixture
+def compare_small(monkeypatch):
+    """Two presets small enough for a test; what it gives opens the comparison in a window and ticks these two."""
+    for name, width in (("small", 2), ("larger", 4)):
+        train = TrainSpec(patch=32, batch=2)
+        monkeypatch.setitem(PRESETS, name, Preset(title=name, net=NetSpec(width=width, depth=2), train=train))
+
+    def choose(lab):
+        lab.panel.folds["Models"].set_open(True)
+        lab.box = lab.panel.models.compare
+        lab.click("compare_fold_button")
+        for name in ("fast", "standard", "small", "larger"):
+            lab.box.checks[name].setChecked(name in ("small", "larger"))
+        lab.box.seconds.setValue(1)
+
+    return choose
 
 
 class FakeCurve(SimpleNamespace):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_annotrain.specs import PRESETS, NetSpec, Preset, TrainSpec
+from napari_annotrain.specs import PRESETS
 
 pytestmark = [pytest.mark.gui, pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")]
 
@@ -11,11 +11,8 @@ SIZE = 384
 
 
 @pytest.fixture
-def lab(person, monkeypatch):
-    """Discs, all annotated, and two presets that are small enough for a test."""
-    for name, width in (("small", 2), ("larger", 4)):
-        train = TrainSpec(patch=32, batch=2)
-        monkeypatch.setitem(PRESETS, name, Preset(title=name, net=NetSpec(width=width, depth=2), train=train))
+def lab(person, compare_small):
+    """Discs, all annotated."""
     y, x = np.mgrid[:SIZE, :SIZE] % 64 - 32
     truth = y**2 + x**2 < 18**2
     noise = np.random.default_rng(0).normal(0, 8, truth.shape)
@@ -23,17 +20,12 @@ def lab(person, monkeypatch):
     made.viewer.add_image((60 + 120 * truth + noise).clip(0, 255).astype(np.uint8), name="discs")
     made.open_panel()
     made.panel.train.device_combo.choose("cpu")
-    made.panel.folds["Models"].set_open(True)
     made.click("new_annotation_button")
     layer = made.controller.annotation
     layer.data[...] = 1 + truth
     layer.refresh()
     made.wait(lambda: bool(made.controller.tallies.painted()))
-    made.box = made.panel.models.compare
-    made.click("compare_fold_button")
-    for name in ("fast", "standard", "small", "larger"):
-        made.box.checks[name].setChecked(name in ("small", "larger"))
-    made.box.seconds.setValue(1)
+    compare_small(made)
     return made
 
 

@@ -5,7 +5,6 @@ import pytest
 from napari.layers import Image
 
 import napari_annotrain as at
-from napari_annotrain.specs import PRESETS, NetSpec, Preset, TrainSpec
 
 pytestmark = [pytest.mark.gui, pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")]
 
@@ -13,11 +12,8 @@ SIZE = 384
 
 
 @pytest.fixture
-def lab(person, monkeypatch):
-    """Noisy discs and clean ones of 100 times their values, and two presets that are small enough for a test."""
-    for name, width in (("small", 2), ("larger", 4)):
-        train = TrainSpec(patch=32, batch=2)
-        monkeypatch.setitem(PRESETS, name, Preset(title=name, net=NetSpec(width=width, depth=2), train=train))
+def lab(person, compare_small):
+    """Noisy discs, and clean ones of 100 times their values."""
     y, x = np.mgrid[:SIZE, :SIZE] % 64 - 32
     truth = y**2 + x**2 < 18**2
     noise = np.random.default_rng(0).normal(0, 20, truth.shape)
@@ -27,12 +23,7 @@ def lab(person, monkeypatch):
     made.open_panel()
     made.panel.train.device_combo.choose("cpu")
     made.find("target_combo").choose("image")
-    made.panel.folds["Models"].set_open(True)
-    made.box = made.panel.models.compare
-    made.click("compare_fold_button")
-    for name in ("fast", "standard", "small", "larger"):
-        made.box.checks[name].setChecked(name in ("small", "larger"))
-    made.box.seconds.setValue(1)
+    compare_small(made)
     return made
 
 

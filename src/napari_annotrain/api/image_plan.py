@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_annotrain.api.plan import Plan, check_freeze, choose_network, provenance_of
+from napari_annotrain.api.plan import Plan, check_freeze, choose_network, provenance_of, start_from
 from napari_annotrain.data.feed import Feed
 from napari_annotrain.data.growth import Growth
 from napari_annotrain.data.paired import PairedDataset, PairedImage, build_paired
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.net.model import Card, Model
-from napari_annotrain.specs import ImageSpec, NetChoices, NetSpec, Preset, TrainSpec, find_preset
-from napari_annotrain.store.models import load_model
+from napari_annotrain.specs import ImageSpec, NetChoices, NetSpec, Preset, TrainSpec
 from napari_annotrain.tiles.geometry import geometry
 from napari_annotrain.training.state import TrainingState
 
@@ -36,13 +35,8 @@ def make_image_plan(
     AnnotrainError
         The images cannot be used, the settings contradict each other, or the training to resume had others.
     """
-    chosen = find_preset(preset)
-    spec = spec or chosen.train
+    chosen, spec, base = start_from(preset, base, spec)
     check_image_spec(spec.image)
-    if isinstance(base, str | Path):
-        base = None if base == "none" else load_model(base)
-    if base is not None:
-        spec = spec.model_copy(update={"normalise": base.card.normalise})
     origin = card or (base.card if base else None)
     check_freeze(spec, origin)
     known = card.target_range if card else _range_of(base, images, spec)

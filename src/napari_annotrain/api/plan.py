@@ -69,12 +69,7 @@ def make_plan(
     check_choice("target", target, Target)
     if target == "image":  # `image_plan` makes its plan
         raise AnnotrainError("This is done for classes and cells, not for the target image: choose one of them.")
-    chosen = find_preset(preset)
-    spec = spec or chosen.train
-    if isinstance(base, str | Path):
-        base = None if base == "none" else load_model(base)
-    if base is not None:
-        spec = spec.model_copy(update={"normalise": base.card.normalise})
+    chosen, spec, base = start_from(preset, base, spec)
     origin = card or (base.card if base else None)
     check_freeze(spec, origin)
     net = choose_network(origin, chosen.net, net_choices, "to resume" if card else "to start from")
@@ -96,6 +91,19 @@ def make_plan(
     )
     growth = Growth(feed, goal, spec, scale, window_px) if feed is not None else None
     return Plan(dataset, net, spec, base, anchor, state, made, growth)
+
+
+def start_from(
+    preset: str | Preset, base: Model | str | Path | None, spec: TrainSpec | None
+) -> tuple[Preset, TrainSpec, Model | None]:
+    """The preset and the model that were named, and the settings: intensities are measured as for that model."""
+    chosen = find_preset(preset)
+    spec = spec or chosen.train
+    if isinstance(base, str | Path):
+        base = None if base == "none" else load_model(base)
+    if base is not None:
+        spec = spec.model_copy(update={"normalise": base.card.normalise})
+    return chosen, spec, base
 
 
 def check_freeze(spec: TrainSpec, origin: Card | None) -> None:
