@@ -275,6 +275,8 @@ class Entered(Event):
         where nothing is kept for validation.
     target
         What it learns: ``"classes"``, ``"cells"`` or ``"image"``.
+    measure
+        What its scores will be, see `Validated`.
     """
 
     candidate: int
@@ -284,6 +286,7 @@ class Entered(Event):
     memory_bytes: int
     judged_by: str
     target: str = "classes"
+    measure: str = "IoU"
 
 
 @dataclass(frozen=True)

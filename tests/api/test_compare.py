@@ -242,6 +242,19 @@ def test_settings_of_network_and_training_can_be_changed():
     assert (based.base.card.target, based.preset.train.batch) == ("cells", 4)
 
 
+def test_changed_settings_are_known_as_such_and_the_others_are_those_of_the_preset():
+    (paper, _) = read_candidates(["paper:learning_rate=0.01,elastic_spacing_px=50,dice=1", "fast"])
+    train, usual = paper.preset.train, PRESETS["paper"].train
+    changed = {
+        "learning_rate": 0.01,
+        "augment": usual.augment.model_copy(update={"elastic_spacing_px": 50}),
+        "loss": usual.loss.model_copy(update={"dice": 1}),
+    }
+    assert train == usual.model_copy(update=changed)
+    assert train.loss.model_fields_set == {"dice"}
+    assert "weights" not in train.model_fields_set
+
+
 @pytest.mark.parametrize(
     ("specs", "words"),
     [

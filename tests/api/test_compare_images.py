@@ -51,7 +51,7 @@ def test_each_is_trained_as_it_would_be_alone_and_scored_in_decibel(pair):
         assert one.score == pytest.approx(alone.card.provenance["validation_psnr_db"], abs=1e-4)
         assert (one.measure, one.model.card.target) == ("PSNR", "image")
     assert found.best is max(found.contenders, key=lambda one: one.score)
-    assert f"{found.best.name} is best: PSNR {found.best.score:.1f} dB" in found.verdict()
+    assert f"{found.best.name} is best: PSNR {found.best.score:.2f} dB" in found.verdict()
 
 
 @pytest.mark.parametrize("learn_from", ["corrupted", "noise2void"])
@@ -101,6 +101,14 @@ def test_settings_are_those_of_all_but_where_a_candidate_has_its_own(pair):
     assert (usual["ssim"], absolute["ssim"], usual["mae"], absolute["mae"]) == (0.5, 0.5, 0, 1)
 
 
+def test_a_candidate_may_go_back_to_the_usual_where_all_others_do_not(pair, monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+    shared = ImageSpec(mse=0, mae=1)
+    found = at.compare(*pair, ["tiny", "tiny:mse=1,mae=0"], **FOUR_STEPS, image=shared)
+    absolute, squared = (one.model.card.provenance["settings"]["image"] for one in found.contenders)
+    assert (absolute["mse"], absolute["mae"], squared["mse"], squared["mae"]) == (0, 1, 1, 0)
+
+
 def test_where_nobody_says_what_to_learn_from_the_first_one_does(pair):
     specs = {"blind": with_losses(learn_from="noise2void"), "tiny": TINY}
     found = at.compare(pair[0], specs=specs, **FOUR_STEPS)
@@ -125,7 +133,7 @@ def scored(*errors):
     """A comparison of two with these mean squared errors of 8 blocks."""
     found = Comparison()
     for k, blocks in enumerate(errors):
-        found.take(Entered(k, "ab"[k], 9, 94, 10**8, "v", "image"))
+        found.take(Entered(k, "ab"[k], 9, 94, 10**8, "v", "image", "PSNR"))
         found.take(Told(k, Step(1, 0.5, 1.0, 1.0)))
         tables = torch.tensor([[100 * error, 100.0] for error in blocks], dtype=torch.float64)
         found.take(Told(k, Validated(1, kept.total_score(tables), 0.5, 1.0, True, "PSNR", tables)))
@@ -148,6 +156,11 @@ def test_the_table_says_what_the_score_is():
     one, other = scored([0.01] * 8, [0.001] * 8).rows()
     assert (one["score"], one["measure"], one["best"]) == (20.0, "PSNR (dB)", False)
     assert (other["score"], other["best"]) == (30.0, True)
+
+
+def test_before_any_score_it_is_known_what_it_will_be(pair):
+    found = at.compare(*(one[:64, :64] for one in pair), BOTH, **FOUR_STEPS)
+    assert [(row["score"], row["measure"]) for row in found.rows()] == [(None, "PSNR (dB)")] * 2
 
 
 # -- the command ----------------------------------------------------------------------------------------------------
@@ -194,7 +207,10 @@ def test_the_command_compares_what_learns_from_noisy_images_alone(files, capsys)
         (["noisy.tif", "clean.tif", *WORDS[2:], "--mae", "1"], "for the target image only"),
         (["noisy.tif", *WORDS[2:]], "learnt from annotations"),
         (["noisy.tif", "clean.tif", *WORDS, "tiny:learn_from=noise2void"], "learn_from is the same for all"),
-        (["noisy.tif", *WORDS, "tiny:ssim=1", "--learn-from", "noise2void"], "SSIM knows nothing"),
+        (
+            ["noisy.tif", *WORDS, "tiny:ssim=1", "--learn-from", "noise2void"],
+            "tiny:ssim=1: noise2void compares",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_written(files, capsys, words, said):

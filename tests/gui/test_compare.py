@@ -58,6 +58,8 @@ def test_two_are_trained_shown_and_one_is_used(lab):
     lab.box.table.selectRow(1)
     assert [layer.visible for layer in layers] == [False, True]
     assert not any(layer in lab.controller.roster.annotations() for layer in layers)
+    names = [layer.name for layer in lab.viewer.layers]
+    assert names.index("discs annotation") < names.index("discs small")
 
     seen = layers[1].data.copy()
     lab.click("use_candidate_button")

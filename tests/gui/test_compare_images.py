@@ -5,6 +5,7 @@ import pytest
 from napari.layers import Image
 
 import napari_annotrain as at
+from napari_annotrain._napari.models import candidate_view
 
 pytestmark = [pytest.mark.gui, pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")]
 
@@ -100,8 +101,85 @@ def test_several_channels_are_an_axis_in_front(lab):
     lab.panel.image.image_combo.choose(lab.noisy)
     lab.controller.roster.set_axes(layer, "CYX")
     lab.find("annotation_combo").choose(layer)
+    camera = lab.viewer.scene.camera
+    camera.center, camera.zoom = (0, 60, 110), 14
+
+    def seen():
+        return camera.center[-2:], camera.zoom
+
     found = compare(lab)
     assert found.contenders[0].model.card.net.outputs == 2, lab.status
     shown = lab.viewer.layers["noisy small"]
-    assert shown.data.shape == (2, SIZE, SIZE)
-    assert np.allclose(shown.data, at.predict(found.contenders[0].model, lab.noisy.data, device="cpu"), atol=1)
+    assert shown.axis_labels[0] == "channel"
+    whole = at.predict(found.contenders[0].model, lab.noisy.data, device="cpu")
+    y, x = (round(float(v) / 0.5) for v in shown.data_to_world((0, 0, 0))[-2:])
+    _, rows, columns = shown.data.shape
+    assert np.allclose(shown.data, whole[:, y : y + rows, x : x + columns], atol=1)
+    assert seen() == ((60, 110), 14)
+    lab.click("compare_labels_button")
+    assert "noisy small" not in lab.viewer.layers
+    assert seen() == ((60, 110), 14)
+    lab.click("compare_labels_button")
+    lab.idle()
+    assert lab.viewer.layers["noisy small"].data.shape == shown.data.shape
+    assert seen() == ((60, 110), 14)
+
+
+def test_images_lie_under_what_is_painted(lab):
+    lab.find("target_combo").choose("classes")
+    lab.click("new_annotation_button")
+    lab.find("target_combo").choose("image")
+    lab.find("annotation_combo").choose(lab.clean)
+    compare(lab)
+    names = [layer.name for layer in lab.viewer.layers]
+    assert names.index("noisy") < names.index("noisy small") < names.index("noisy annotation")
+
+
+def test_losses_of_the_step_train_are_those_of_what_is_set_there(lab):
+    lab.find("annotation_combo").choose(lab.clean)
+    image = lab.controller.session.train.image.model_copy(update={"mse": 0.0, "mae": 1.0, "target_range": "training"})
+    lab.controller.train.set_spec(lab.controller.session.train.model_copy(update={"image": image}))
+    lab.box.checks["larger"].setChecked(False)
+    lab.box.checks["as set"].setChecked(True)
+    found = compare(lab)
+    small, mine = (one.model.card.provenance["settings"]["image"] for one in found.contenders)
+    assert (small["mse"], small["mae"], mine["mse"], mine["mae"]) == (1, 0, 0, 1)
+    assert small["target_range"] == mine["target_range"] == "training"
+
+
+def test_what_cannot_be_shown_is_said_and_the_verdict_stays(lab):
+    lab.find("annotation_combo").choose(lab.clean)
+    compare(lab)
+    verdict = lab.find("compare_label").text()
+    assert "is best" in verdict
+    lab.click("compare_labels_button")
+    lab.viewer.dims.ndisplay = 3
+    lab.click("compare_labels_button")
+    assert "flat view" in lab.status
+    assert not lab.find("compare_labels_button").isChecked()
+    lab.viewer.dims.ndisplay = 2
+    both = lab.viewer.add_image(np.stack([lab.noisy.data] * 2), name="two stains")
+    lab.controller.roster.set_axes(both, "CYX")
+    lab.panel.image.image_combo.choose(both)
+    lab.click("compare_labels_button")
+    lab.wait(lambda: not lab.controller.lane.busy)
+    assert "channel" in lab.status
+    assert not lab.find("compare_labels_button").isChecked()
+    assert lab.find("compare_label").text() == verdict
+    assert lab.controller.session.activity == "idle"
+
+
+def test_only_planes_can_be_shown_and_only_so_many_pixels(lab, monkeypatch):
+    lab.find("annotation_combo").choose(lab.clean)
+    compare(lab)
+    lab.click("compare_labels_button")
+    monkeypatch.setattr(candidate_view, "MOST_VALUES", SIZE)
+    lab.click("compare_labels_button")
+    assert "zoom in first" in lab.status
+    monkeypatch.undo()
+    deep = lab.viewer.add_image(np.stack([lab.noisy.data] * 3), name="stack")
+    lab.panel.image.image_combo.choose(deep)
+    lab.viewer.dims.order = (1, 0, 2)
+    lab.click("compare_labels_button")
+    assert "planes of Y and X" in lab.status
+    assert "stack small" not in lab.viewer.layers

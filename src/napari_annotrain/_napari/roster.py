@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
@@ -223,7 +224,7 @@ class Roster:
             self.viewer.layers.remove(old)
         layer = layers.border_layer(image, self.axes(image), weights, w0)
         self._remember("border weights", image, layer)
-        self.insert(self.above(image), layer)
+        self.insert(self.above(image, self.annotation(image), self.result(image)), layer)
         return layer
 
     def changes(self, image: Image) -> Image | None:
@@ -236,7 +237,7 @@ class Roster:
         self.hide_changes(image)
         layer = layers.changes_layer(image, self.axes(image), blank)
         self._remember("what changed", image, layer)
-        self.insert(self.above(image), layer)
+        self.insert(self.above(image, self.annotation(image), self.result(image), self.borders(image)), layer)
         return layer
 
     def hide_changes(self, image: Image) -> None:
@@ -263,33 +264,41 @@ class Roster:
             blank = LayerArray(growing, layers.label_axes(image, axes))
         if old is not None:
             index = viewer.layers.index(old)
-            viewer.layers.remove(old)
         layer = layers.result_layer(image, axes, blank, kind)
         layer.editable = growing is None
         self._remember("prediction", image, layer)
         self._results[layer] = Result(growing=growing)
         n_dims = viewer.dims.ndim
-        self.insert(index, layer)
+        self.insert(index, layer, instead=old)
         if viewer.dims.ndim > n_dims:  # of the classes, background is the least telling
             viewer.dims.set_current_step(0, 1)
         return layer
 
-    def above(self, image: Image) -> int:
-        """Place in the list over all that belongs to an image, but for what has changed."""
-        below = (image, self.annotation(image), self.result(image), self.borders(image))
-        return 1 + max(int(self.viewer.layers.index(one)) for one in below if one is not None)
+    def above(self, *belonging: Any) -> int:
+        """Place in the list over these layers; None among them is none."""
+        return 1 + max(int(self.viewer.layers.index(one)) for one in belonging if one is not None)
 
-    def insert(self, index: int, layer: Any) -> None:
-        """Show a layer; whoever paints goes on painting, what is selected stays selected, and the view as it is."""
-        listed, camera, n_dims = self.viewer.layers, self.viewer.scene.camera, self.viewer.dims.ndim
-        selected, active = set(listed.selection), listed.selection.active
-        seen = camera.center, camera.zoom
-        listed.insert(index, layer)
-        if self.viewer.dims.ndim > n_dims:  # napari resets it then
-            camera.center, camera.zoom = seen
+    def insert(self, index: int, layer: Any, instead: Any = None) -> None:
+        """Show a layer, instead of another one if given; what is selected, painted on and in view stays so."""
+        listed = self.viewer.layers
+        selected = {layer if one is instead else one for one in listed.selection}
+        active = layer if listed.selection.active is instead else listed.selection.active
+        with self.same_view():
+            if instead is not None:
+                listed.remove(instead)
+            listed.insert(index, layer)
         listed.selection = selected
-        if active is not None:
+        if active is not None and active in selected:
             listed.selection.active = active
+
+    @contextmanager
+    def same_view(self) -> Iterator[None]:
+        """Keep the camera while layers come and go: napari resets it where the number of axes changes."""
+        camera, n_dims = self.viewer.scene.camera, self.viewer.dims.ndim
+        seen = camera.center, camera.zoom
+        yield
+        if self.viewer.dims.ndim != n_dims:
+            camera.center, camera.zoom = seen
 
     def _remember(self, role: str, image: Image, layer: Any) -> None:
         self._made.setdefault(image, {})[role] = ref(layer)

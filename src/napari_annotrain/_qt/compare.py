@@ -29,7 +29,13 @@ SQUARE = 9
 MOST_SECONDS = 100_000
 #: Column of the score, and its heading where images are made.
 SCORE = 1
-SCORE_OF_IMAGES = ("PSNR\ndB", "On the pixels kept for validation: peak signal-to-noise ratio, more is better.")
+SCORE_OF_IMAGES = "PSNR\ndB"
+TIPS_OF_IMAGES = {
+    "PSNR": "On the pixels kept for validation, how near images come to their targets: 6 dB more is half the error.",
+    "PSNR of restored images": "How near restored images come to the original ones: 6 dB more is half the error.",
+    "PSNR of hidden pixels": "How well hidden pixels are guessed, which are noisy themselves: it tells which network "
+    "is better, not how clean images become.",
+}
 #: Title, and what the column means.
 HEADINGS = (
     ("Network", "The candidate. Choose a row to see what it makes, and to use it."),
@@ -42,7 +48,7 @@ HEADINGS = (
 
 
 class CompareBox(QWidget):
-    """Several networks trained on the same annotation for the same time: choose them, watch them, take one.
+    """Several networks trained on the same for the same time: choose them, watch them, take one.
 
     A line that folds out. Candidates are known by a key.
 
@@ -53,7 +59,7 @@ class CompareBox(QWidget):
     row_chosen
         Row of the table, chosen by hand.
     labels_toggled
-        Whether the labels of all candidates are to be shown.
+        Whether what all candidates make of the view is to be shown.
     """
 
     start_clicked = Signal(object, float)
@@ -163,10 +169,11 @@ class CompareBox(QWidget):
         """Show the learning curves."""
         self.plot.show_curves(curves)
 
-    def set_rows(self, rows: Sequence[Mapping[str, Any]], best: int | None, images: bool = False) -> None:
-        """Show the table (see `api.comparison`), of candidates that make labels or images; the chosen row stays."""
+    def set_rows(self, rows: Sequence[Mapping[str, Any]], best: int | None, measure: str = "IoU") -> None:
+        """Show the table (see `api.comparison`), with what the scores are; the chosen row stays."""
+        images = measure != "IoU"
         self.labels_button.setText("Show images" if images else "Show labels")
-        title, tip = SCORE_OF_IMAGES if images else HEADINGS[SCORE]
+        title, tip = (SCORE_OF_IMAGES, TIPS_OF_IMAGES[measure]) if images else HEADINGS[SCORE]
         heading = self.table.horizontalHeaderItem(SCORE)
         heading.setText(title)
         heading.setToolTip(tip)

@@ -97,6 +97,7 @@ def _parse(text: str) -> Candidate:
 
 def _changed(preset: Preset, changes: str, text: str) -> Preset:
     net, train = preset.net.model_dump(), preset.train.model_dump()
+    said = preset.train.model_dump(exclude_unset=True)  # so that the changed ones are known afterwards
     parts: list[dict[str, Any]] = [net, train, *(value for value in train.values() if isinstance(value, dict))]
     for change in filter(None, changes.split(",")):
         name, _, value = change.partition("=")
@@ -113,7 +114,10 @@ def _changed(preset: Preset, changes: str, text: str) -> Preset:
         if name in SHARED:
             raise AnnotrainError(f"'{text}': {name} is the same for all candidates.")
         part[name] = value.strip()
-    return preset.model_copy(update={"net": _valid(NetSpec, net, text), "train": _valid(TrainSpec, train, text)})
+        group = next((g for g, of in train.items() if of is part), "")
+        if part is not net:
+            (said.setdefault(group, {}) if group else said)[name] = value.strip()
+    return preset.model_copy(update={"net": _valid(NetSpec, net, text), "train": _valid(TrainSpec, said, text)})
 
 
 def _valid(kind: type[Spec], values: dict[str, Any], text: str) -> Spec:

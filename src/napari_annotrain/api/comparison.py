@@ -65,8 +65,8 @@ class Contender:
     memory_bytes: int = 0
     judged_by: str = ""
     target: str = "classes"
-    device: str = ""
     measure: str = "IoU"
+    device: str = ""
     losses: list[tuple[float, float]] = field(default_factory=list)
     scores: list[tuple[float, float]] = field(default_factory=list)
     score: float | None = None
@@ -88,7 +88,7 @@ class Contender:
                 self.steps, self.seconds, self.fraction = event.step, event.seconds, event.fraction
             case Validated():
                 self.scores.append((event.seconds, event.score))
-                self.seconds, self.measure = event.seconds, event.measure
+                self.seconds = event.seconds
                 if event.kept:
                     self.score, self.tables = event.score, event.tables
             case Checkpoint():
@@ -102,10 +102,10 @@ class Contender:
 
     @property
     def score_words(self) -> str:
-        """The score as one reads it: "0.823", or of images "31.2 dB"; empty before the first validation."""
+        """The score as one reads it: "0.823", or of images "31.24 dB"; empty before the first validation."""
         if self.score is None:
             return ""
-        return f"{self.score:.3f}" if self.measure == "IoU" else f"{self.score:.1f} dB"
+        return f"{self.score:.3f}" if self.measure == "IoU" else f"{self.score:.2f} dB"
 
 
 class Comparison:
@@ -124,8 +124,8 @@ class Comparison:
         """Read one event of a comparison."""
         match event:
             case Entered():
-                facts = (event.parameters, event.reach_px, event.memory_bytes, event.judged_by, event.target)
-                self.contenders.append(Contender(event.name, *facts))
+                facts = (event.parameters, event.reach_px, event.memory_bytes, event.judged_by)
+                self.contenders.append(Contender(event.name, *facts, event.target, event.measure))
             case Told():
                 self.contenders[event.candidate].take(event.event)
 

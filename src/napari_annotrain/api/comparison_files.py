@@ -40,7 +40,7 @@ def save_comparison(found: Comparison, out: Path, finished: bool = True) -> None
                 "device": one.device,
                 "notes": one.notes,
                 "validation_pixels": one.judged_by,
-                "losses": [[round(t, 3), round(loss, 5)] for t, loss in one.losses],
+                "losses": [[round(t, 3), float(f"{loss:.5g}")] for t, loss in one.losses],
                 "scores": [[round(t, 3), round(score, 5)] for t, score in one.scores],
             }
             for row, one in zip(rows, found.contenders, strict=True)

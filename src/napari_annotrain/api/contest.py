@@ -1,4 +1,4 @@
-"""Two or more candidates trained on the same annotation, judged by the same pixels."""
+"""Two or more candidates trained on the same annotation or images, judged by the same pixels."""
 
 import traceback
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from napari_annotrain.api.candidates import Candidate, Described, read_candidate
 from napari_annotrain.api.comparison import Comparison
 from napari_annotrain.api.comparison_files import check_folder, save_comparison
 from napari_annotrain.api.failures import left_out
+from napari_annotrain.api.image_plan import check_image_spec
 from napari_annotrain.api.judges import judges_of
 from napari_annotrain.api.memory import SHORT_OF_MEMORY
 from napari_annotrain.api.plan import Plan
@@ -28,6 +29,7 @@ from napari_annotrain.net.hidden_gpu import why_no_gpu
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import ImageSpec, Target, check_choice
 from napari_annotrain.tiles.geometry import geometry
+from napari_annotrain.training.paired_score import MEASURES
 from napari_annotrain.training.parts import step_memory
 
 #: A candidate trains for this share of the whole, or for so many seconds if that is less; then the next one goes on.
@@ -50,7 +52,7 @@ def compare(
     image: ImageSpec | None = None,
     on_event: OnEvent | None = None,
 ) -> Comparison:
-    """Train candidates on the same annotation for the same time, and compare them.
+    """Train candidates on the same annotation, or the same images, for the same time, and compare them.
 
     Parameters
     ----------
@@ -66,8 +68,8 @@ def compare(
     out
         Folder for the models, the table (compare.csv), and the table with the curves (compare.json).
     learn_from, image
-        As for `train`, of all of them; what a candidate changes of `image` itself counts for it. If neither is given,
-        all learn from what the first one learns from.
+        As for `train`, of all of them; what a candidate says of its `image` settings itself counts for it, but for
+        what it learns from. If neither is given, all learn from what the first one learns from.
     on_event
         Called with every event; those of a candidate come as `events.Told`.
 
@@ -90,6 +92,7 @@ def compare(
     learning = choose_learning(target, learn_from, image)
     if learn_from is None and image is None:
         learning = _usual(candidates)
+    _learnings(candidates, learning)  # refused before anything is read
     if out is not None:
         out = Path(out)
         check_folder(out, candidates)
@@ -137,7 +140,8 @@ def iter_comparison(
     Parameters
     ----------
     image
-        Settings of the target ``"image"`` for all of them; what a candidate has changed itself counts for it.
+        Settings of the target ``"image"`` for all of them; what a candidate says itself counts for it. None: all learn
+        from what the first one learns from.
     class_names
         By predicted value, for the cards.
     skip_bad
@@ -146,11 +150,11 @@ def iter_comparison(
     check_choice("target", target, Target)
     candidates = read_candidates(specs)
     shared = limits(seconds, steps, seed, device) | {"validation": candidates[0].preset.train.validation}
+    learnings = _learnings(candidates, image or _usual(candidates))
     found = Comparison()
     with ExitStack() as stack:
         runs = []
-        for k, candidate in enumerate(candidates):
-            learning = _learning_of(candidate, image or _usual(candidates))
+        for k, (candidate, learning) in enumerate(zip(candidates, learnings, strict=True)):
             spec = candidate.preset.train.model_copy(update=shared | {"image": learning})
             start = candidate.preset, candidate.base, spec, None, None
             plan = plan_training(images, target, *start, class_names, skip_bad)
@@ -208,11 +212,23 @@ def _usual(candidates: Sequence[Candidate]) -> ImageSpec:
     return ImageSpec(learn_from=candidates[0].preset.train.image.learn_from)
 
 
-def _learning_of(candidate: Candidate, shared: ImageSpec) -> ImageSpec:
-    """The settings of all, but for what a candidate has changed; what they learn from is the same."""
-    usual, own = ImageSpec().model_dump(), candidate.preset.train.image.model_dump()
-    changed = {name: value for name, value in own.items() if value != usual[name] and name != "learn_from"}
-    return shared.model_copy(update=changed)
+def _learnings(candidates: Sequence[Candidate], shared: ImageSpec) -> list[ImageSpec]:
+    """Of each, the settings of all but for what it says itself; what they learn from is the same.
+
+    Raises
+    ------
+    AnnotrainError
+        Those of a candidate do not go together.
+    """
+    found = []
+    for candidate in candidates:
+        own = candidate.preset.train.image
+        said = {name: getattr(own, name) for name in own.model_fields_set if name != "learn_from"}
+        try:
+            found.append(check_image_spec(shared.model_copy(update=said)))
+        except AnnotrainError as error:
+            raise AnnotrainError(f"{candidate.name}: {error}") from None
+    return found
 
 
 def _enter(k: int, candidate: Candidate, plan: Plan, target: str) -> Entered:
@@ -221,8 +237,11 @@ def _enter(k: int, candidate: Candidate, plan: Plan, target: str) -> Entered:
         n_weights = sum(p.numel() for p in UNet(net).parameters())
     patch = tiling.round_up(spec.patch) if net.padding == "same" else tiling.read_size(spec.patch)
     precision = choose_precision(spec.precision, choose_device(spec.device))
+    measure = MEASURES[spec.image.learn_from] if target == "image" else "IoU"
     memory = round(step_memory(net, n_weights, patch, spec.batch, precision))
-    return Entered(k, candidate.name, n_weights, round(tiling.reach / plan.card.scale), memory, judges_of(plan), target)
+    return Entered(
+        k, candidate.name, n_weights, round(tiling.reach / plan.card.scale), memory, judges_of(plan), target, measure
+    )
 
 
 def _follow(events: Generator[Event], out: Path | None, tell: OnEvent) -> Comparison:

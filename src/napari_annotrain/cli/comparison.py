@@ -25,7 +25,7 @@ def compare(
     axes: str | None = None,
     image: Annotated[ImageSpec | None, Parameter(name="*", group="Target image")] = None,
 ) -> None:
-    """Train several networks on the same annotation for the same time, and compare them.
+    """Train several networks on the same annotation, or the same images, for the same time, and compare them.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def _print_table(found: "Comparison") -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Candidate", no_wrap=False)
-    judged = next((one.measure for one in found.contenders if one.score is not None), "IoU")
+    judged = found.contenders[0].measure
     for title in ("Score" if judged == "IoU" else judged, "Time", "Steps", "Parameters", "Reach", "Memory*"):
         table.add_column(title, justify="right", no_wrap=True)
     for one in found.contenders:

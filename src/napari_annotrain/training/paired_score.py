@@ -17,7 +17,7 @@ from napari_annotrain.training.paired_source import read_pair
 from napari_annotrain.training.validate import CONTEXT, MOST_BLOCKS
 
 #: What the score is a signal-to-noise ratio of.
-MEASURES = {"pair": "PSNR", "corrupted": "PSNR of what was made worse", "noise2void": "PSNR of hidden pixels"}
+MEASURES = {"pair": "PSNR", "corrupted": "PSNR of restored images", "noise2void": "PSNR of hidden pixels"}
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class CandidateLayers:
         kind: str,
         result: npt.NDArray[Any],
         region: Region,
-        limits: tuple[float, float] | None = None,
+        ranges: Sequence[tuple[float, float]] = (),
     ) -> None:
         """Show what a candidate, by its number, makes of a region.
 
@@ -43,14 +44,14 @@ class CandidateLayers:
         ----------
         result
             (T, Z, Y, X) labels, or (..., T, Z, Y, X) an image of one plane.
-        limits
-            Contrast limits of an image; None: those of the image it is made from.
+        ranges
+            (low, high) of each channel of an image that is made; none: the range of the image it is made from.
         """
         if image is not self._image:
             self.remove()
             self._image = image
         if kind == "image":
-            self._show_image(k, name, result, region, limits)
+            self._show_image(k, name, result, region, ranges)
         else:
             self._show_labels(k, name, kind, result, region)
 
@@ -69,9 +70,10 @@ class CandidateLayers:
         """Take all of them away; the prediction of the image is seen again."""
         taken, self._layers, self._drawn = self._layers, {}, {}
         listed = self._roster.viewer.layers
-        for layer in taken.values():
-            if layer in listed:
-                listed.remove(layer)
+        with self._roster.same_view():
+            for layer in taken.values():
+                if layer in listed:
+                    listed.remove(layer)
         result = self._prediction()
         if taken and result is not None:
             result.visible = True
@@ -93,7 +95,7 @@ class CandidateLayers:
         layer.refresh()
 
     def _show_image(
-        self, k: int, name: str, made: npt.NDArray[Any], region: Region, limits: tuple[float, float] | None
+        self, k: int, name: str, made: npt.NDArray[Any], region: Region, ranges: Sequence[tuple[float, float]]
     ) -> None:
         image, axes = self._image, self._roster.axes(self._image)
         t, z, y, x = region
@@ -101,21 +103,26 @@ class CandidateLayers:
         shown = [lay_over(image, axes, plane, corner, 1, one) for one in made.reshape(-1, *made.shape[-2:])]
         data, place = shown[0]
         if len(shown) > 1:
-            data, place = np.stack([one for one, _ in shown]), layers.with_leading(place)
-        look = {"contrast_limits": limits or image.contrast_limits, "colormap": "gray", "interpolation2d": "nearest"}
-        self._add(k, name, "image", Image(data, **look, **place))
+            data, place = np.stack([one for one, _ in shown]), layers.with_leading(place, "channel")
+        layer = layers.made_image(image, data, place, "")
+        layers.show_range(layer, ranges)
+        self._add(k, name, "image", layer)
 
     def _add(self, k: int, name: str, kind: str, layer: Any) -> None:
-        """Put a layer over all that belongs to the image, in the place of the one before."""
+        """Put a layer in the place of the one before: labels over what is painted, images under it."""
         roster, image, old = self._roster, self._image, self._layers.get(k)
         layer.name, layer.metadata = f"{image.name} {name}", {"annotrain": kind}
-        if old is not None and old in roster.viewer.layers:
+        if old is not None and old not in roster.viewer.layers:  # somebody has taken it away
+            old = None
+        if old is not None:
             layer.visible = old.visible
-            roster.viewer.layers.remove(old)
         self._layers[k] = layer
         self._drawn.pop(k, None)
-        roster.known(layer)
-        roster.insert(roster.above(image), layer)
+        if kind != "image":
+            roster.known(layer)  # a prediction, so that nobody is to paint on it
+        over = (image, roster.result(image), None if kind == "image" else roster.annotation(image))
+        index = roster.viewer.layers.index(old) if old is not None else roster.above(*over)
+        roster.insert(index, layer, instead=old)
 
     def _prediction(self) -> Any:
         listed = self._roster.viewer.layers

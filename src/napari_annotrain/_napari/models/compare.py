@@ -2,23 +2,25 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from napari_annotrain._napari.models.candidate_layers import CandidateLayers
-from napari_annotrain._napari.runs.candidates import comparing, predicting
-from napari_annotrain._napari.runs.events import Made
-from napari_annotrain._napari.viewer.view import region_of
+from napari_annotrain._napari.models.candidate_view import CandidateView
+from napari_annotrain._napari.runs.candidates import comparing
 from napari_annotrain._qt.compare_plot import Curves
 from napari_annotrain._qt.lane import Run
 from napari_annotrain.api.comparison import Comparison
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.events import Event, Failed, Note, Region, Told
+from napari_annotrain.events import Event, Failed, Note, Told
 from napari_annotrain.session import LAST_MODEL, NOTHING, Facts, Trained, why_not_train
-from napari_annotrain.specs import PRESETS
+from napari_annotrain.specs import PRESETS, ImageSpec
 
 if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
 
 #: The candidate with the network and the settings of the step Train, which may be changed ones.
 MINE, MINE_WORDS = "as set", "as set in Train"
+#: Settings of images that are the same for all, so that the same judges them.
+JUDGED = {"learn_from", "target_range", "corrupt_noise", "corrupt_masked", "hidden", "hidden_radius_px"}
+WORDS = "Comparing. You can go on painting; it counts from the next training on."
+WORDS_OF_IMAGES = "Comparing."
 #: Ticked at first.
 TICKED = ("fast", "standard")
 REDRAW_MS = 200
@@ -31,8 +33,8 @@ class CompareFlow:
         self._c = controller
         self.found = Comparison()
         self._row: int | None = None
-        self._layers = CandidateLayers(controller.roster)
-        self._failed, self._note = "", ""
+        self._view = CandidateView(controller)
+        self._failed, self._note, self._words = "", "", WORDS
         self._soon = QTimer()
         self._soon.setSingleShot(True)
         self._soon.setInterval(REDRAW_MS)
@@ -41,7 +43,7 @@ class CompareFlow:
     # -- commands -----------------------------------------------------------------------------------------------
 
     def start(self, keys: list[str], seconds: float) -> None:
-        """Train the candidates of these keys on the ticked images, each for so many seconds."""
+        """Train the candidates of these keys on what is ticked or paired, each for so many seconds."""
         c, session = self._c, self._c.session
         if session.activity != "idle":
             return
@@ -54,8 +56,10 @@ class CompareFlow:
         specs = {key: self._described(key) for key in keys}
         names = dict(session.class_names) if session.target == "classes" else {}
         settings: dict[str, Any] = {"target": session.target, "seconds": seconds, "class_names": names}
-        settings |= {"seed": session.train.seed, "device": session.train.device, "image": session.train.image}
+        settings |= {"seed": session.train.seed, "device": session.train.device}
+        settings["image"] = ImageSpec(**session.train.image.model_dump(include=JUDGED))  # losses are each one's own
         session.activity = "comparing"
+        self._words = WORDS_OF_IMAGES if c.image_target.on else WORDS
         c.say("Preparing to compare ...")
         run = Run(
             lambda: comparing(images, specs, settings, c.lane.in_use),
@@ -76,9 +80,9 @@ class CompareFlow:
             self._c.refresh()
 
     def choose(self, row: int) -> None:
-        """Choose a candidate: of the labels that are shown, its own are seen."""
+        """Choose a candidate: of what is shown, its own is seen."""
         self._row = row
-        self._layers.choose(row)
+        self._view.choose(row)
         self._c.refresh()
 
     def use(self) -> None:
@@ -98,18 +102,16 @@ class CompareFlow:
 
     def set_labels_on(self, on: bool) -> None:
         """Show what each candidate makes of the view, or take the layers away."""
-        if self._c.panel is not None:
-            self._c.panel.models.compare.set_labels_shown(on)
         if on:
-            self._predict()
+            self._view.show(self.found.contenders)
         else:
-            self._layers.remove()
+            self._view.remove()
 
     def close(self) -> None:
         """Draw no more; the layers go."""
         self._soon.stop()
         if self._c.roster.viewer is not None:
-            self._layers.remove()
+            self._view.remove()
 
     # -- what is shown ------------------------------------------------------------------------------------------
 
@@ -158,7 +160,7 @@ class CompareFlow:
         box, found = self._c.panel.models.compare, self.found
         box.set_curves([Curves(one.name, one.losses, one.scores, one.measure) for one in found.contenders])
         best = next((k for k, one in enumerate(found.contenders) if one is found.best), None)
-        box.set_rows(found.rows(), best, self._makes_images)
+        box.set_rows(found.rows(), best, found.contenders[0].measure if found.contenders else "IoU")
         box.choose(self._row)
         if self._c.session.activity == "comparing":
             words = f"comparing · {100 * found.fraction:.0f} %"
@@ -178,11 +180,9 @@ class CompareFlow:
     # -- the run ------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._layers.remove()
+        self._view.remove()
         self.found, self._row, self._failed, self._note = Comparison(), None, "", ""
-        if self._c.panel is not None:
-            self._c.panel.models.compare.set_labels_shown(False)
-        self._c.say("Comparing. You can go on painting; it counts from the next training on.")
+        self._c.say(self._words)
         self._draw()
 
     def _on_event(self, event: Event) -> None:
@@ -203,6 +203,7 @@ class CompareFlow:
         self._idle()
         best = next((k for k, one in enumerate(found.contenders) if one is found.best), None)
         self._row = best if best is not None else next(iter(self._models()), None)
+        self._view.choose(self._row)
         self._draw()
         verdict = found.verdict()
         note = "" if self._note.split(":")[0].lower() in verdict.lower() else self._note  # nothing is said twice
@@ -214,7 +215,6 @@ class CompareFlow:
             try:
                 self.set_labels_on(True)
             except AnnotrainError as error:
-                c.panel.models.compare.set_labels_shown(False)
                 c.say(f"{c.session.status} {error}")
         c.refresh()
 
@@ -223,62 +223,8 @@ class CompareFlow:
         self._idle()
 
     def _idle(self) -> None:
-        if self._c.session.activity in ("comparing", "predicting"):
+        if self._c.session.activity == "comparing":
             self._c.session.activity = "idle"
-        self._c.refresh()
-
-    # -- what each makes of the view ----------------------------------------------------------------------------
-
-    @property
-    def _makes_images(self) -> bool:
-        return any(one.target == "image" for one in self.found.contenders)
-
-    def _predict(self) -> None:
-        """Predict the view with each of the models, one after the other."""
-        c, models = self._c, self._models()
-        if c.session.activity != "idle" or c.image is None or not models:
-            return
-        image, viewer = c.image, c.roster.viewer
-        if viewer.dims.ndisplay == 3:
-            raise AnnotrainError("Switch to the flat view (2-D display) to see what each of them makes of it.")
-        region = region_of(viewer, image, c.roster.axes(image))
-        if region is None:
-            raise AnnotrainError(f"Nothing of {image.name} is in view: press Home to see all of it.")
-        self._failed = ""
-        output = c.session.predict.output if c.session.predict.output in ("classes", "cells") else None
-        output = None if self._makes_images else output
-        spec = c.session.predict.model_copy(update={"output": output, "scheduler": ""})
-        stack, measured = c.roster.stack(image), c.roster.measured(image)
-        c.session.activity = "predicting"
-        run = Run(
-            lambda: predicting(models, stack, region, spec, measured, c.lane.in_use),
-            lambda: None,
-            c.guarded(lambda event: self._take(event, image, region)),
-            c.guarded(self._end),
-            "annotrain-predicting",
-            self._idle,
-        )
-        c.lane.start(run)
-        c.refresh()
-
-    def _take(self, event: Event, image: Any, region: Region) -> None:
-        if isinstance(event, Failed):
-            self._failed = event.sentence
-        if not isinstance(event, Made) or image not in self._c.roster.viewer.layers:
-            return
-        one = self.found.contenders[event.candidate]
-        ranges = one.model.card.target_range
-        limits = (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
-        self._layers.show(event.candidate, one.name, image, event.kind, event.result, region, limits)
-        self._layers.choose(self._row)
-
-    def _end(self, stopped: bool) -> None:
-        self._idle()
-        if self._failed:
-            self._c.say(self._failed, problem=True)
-        elif stopped:
-            self._c.say("Stopped: not all candidates have predicted what you see.")
-        self._layers.cover()
         self._c.refresh()
 
 

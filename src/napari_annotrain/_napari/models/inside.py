@@ -9,7 +9,7 @@ from napari.layers import Image
 
 from napari_annotrain._napari.runs.search import inside_of
 from napari_annotrain._napari.viewer.part import lay_over
-from napari_annotrain._napari.viewer.view import is_inside, region_of
+from napari_annotrain._napari.viewer.view import is_inside, region_of, shows_planes
 from napari_annotrain._napari.viewer.watch import ViewWatch
 from napari_annotrain._qt.lane import Lane, Run
 from napari_annotrain.errors import AnnotrainError
@@ -130,8 +130,7 @@ class InsideFlow:
             axes = c.roster.axes(c.image)
         except AnnotrainError as error:
             return str(error)
-        lead = viewer.dims.ndim - c.image.ndim
-        if viewer.dims.ndisplay == 3 or {axes[d - lead] for d in viewer.dims.displayed if d >= lead} != {"Y", "X"}:
+        if not shows_planes(viewer, c.image, axes):
             return "Show planes of Y and X in the flat view (2-D display) to look inside."
         seen = region_of(viewer, c.image, axes)
         return f"Nothing of {c.image.name} is in view: press Home to see it." if seen is None else seen

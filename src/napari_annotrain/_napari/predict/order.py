@@ -6,6 +6,7 @@ from napari_annotrain._napari import engine
 from napari_annotrain._napari.predict.growing import Growing
 from napari_annotrain._napari.predict.pieces import Piece
 from napari_annotrain._napari.viewer.focus import Focus
+from napari_annotrain._napari.viewer.layers import show_range
 from napari_annotrain._napari.viewer.view import region_of
 from napari_annotrain._qt.predict import IMAGES, SLICE, STACK, VIEW
 from napari_annotrain.data.filling import place_of
@@ -115,9 +116,8 @@ def _add(controller: "Controller", made: Order, image: Any, model: Any, spec: Pr
     layer, canvas = roster.canvas(image, kind, dtype, channels, on_disk)
     if not any(layer is one for one in before):
         made.made.append(layer)
-        if kind == "image" and model.card.target_range:
-            lows, highs = zip(*model.card.target_range, strict=True)
-            layer.contrast_limits = (min(lows), max(highs))
+        if kind == "image":
+            show_range(layer, model.card.target_range)
     made.layers.append(layer)
     made.images.append(image)
     focus = Focus(roster.viewer, image, roster.axes(image)) if everything else lambda: None

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,8 +99,8 @@ def placement(layer: Image, axes: str) -> dict[str, Any]:
     return place
 
 
-def with_leading(place: dict[str, Any]) -> dict[str, Any]:
-    """Placement of an array with one more axis in front (the classes of probabilities)."""
+def with_leading(place: dict[str, Any], what: str = "class") -> dict[str, Any]:
+    """Placement of an array with one more axis in front: the classes of probabilities, the channels of an image."""
     n = len(place["scale"]) + 1
     rotate, affine = np.eye(n), np.eye(n + 1)
     rotate[1:, 1:] = place["rotate"]
@@ -112,7 +112,7 @@ def with_leading(place: dict[str, Any]) -> dict[str, Any]:
         "shear": np.concatenate([np.zeros(n - 1), place["shear"]]),
         "affine": affine,
         "units": ("pixel", *place["units"]),
-        "axis_labels": ("class", *place["axis_labels"]),
+        "axis_labels": (what, *place["axis_labels"]),
     }
 
 
@@ -121,14 +121,25 @@ def result_layer(image: Image, axes: str, data: Any, kind: str) -> Any:
     name, place = f"{image.name} prediction", placement(image, axes)
     if kind == "image":
         wide = data.ndim > len(label_axes(image, axes))
-        look = {"contrast_limits": image.contrast_limits, "colormap": "gray", "interpolation2d": "nearest"}
-        return Image(data, name=name, metadata={"annotrain": kind}, **look, **(with_leading(place) if wide else place))
+        return made_image(image, data, with_leading(place, "channel") if wide else place, name)
     if kind not in IMAGES:
         return Labels(data, name=name, opacity=0.5, metadata={"annotrain": ""}, **place)
     most = 1 if kind == "probabilities" else MOST_SPREAD
     look = {"contrast_limits": (0, most), "colormap": "magma", "blending": "additive"}
     lead = with_leading(place) if kind == "probabilities" else place
     return Image(data, name=name, metadata={"annotrain": kind}, **look, **lead)
+
+
+def made_image(image: Image, data: Any, place: dict[str, Any], name: str) -> Image:
+    """A layer for an image that was made from another one, which looks like that one."""
+    look = {"contrast_limits": image.contrast_limits, "colormap": "gray", "interpolation2d": "nearest"}
+    return Image(data, name=name, metadata={"annotrain": "image"}, **look, **place)
+
+
+def show_range(layer: Image, ranges: Sequence[tuple[float, float]]) -> None:
+    """Let an image that was made be seen in its own range, (low, high) of each channel; none: that of its image."""
+    if ranges:
+        layer.contrast_limits = min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
 def border_layer(image: Image, axes: str, blank: Any, w0: float) -> Image:

@@ -57,6 +57,12 @@ def region_of(viewer: Any, layer: Any, axes: str, whole: bool = False) -> Region
     return t, z, y, x
 
 
+def shows_planes(viewer: Any, layer: Any, axes: str) -> bool:
+    """Whether planes of Y and X of an image layer are seen, in the flat view."""
+    lead = viewer.dims.ndim - layer.ndim
+    return viewer.dims.ndisplay == 2 and {axes[d - lead] for d in viewer.dims.displayed if d >= lead} == {"Y", "X"}
+
+
 def is_inside(region: Region, other: Region | None) -> bool:
     """Whether a region lies within another one."""
     return other is not None and all(
