@@ -40,10 +40,10 @@ class Kept:
             print(key, self._rows[key]["result"], flush=True)
         return self._rows[key]["result"]
 
-    def measured(self) -> str:
-        """Where and when, one line for each machine."""
+    def measured(self, key: str = "") -> str:
+        """Where and when, one line for each machine; of all rows, or of one."""
         commits: dict[str, dict[str, None]] = {}
-        for row in self._rows.values():
+        for row in [self._rows[key]] if key else self._rows.values():
             when, where = row["measured"].split(": ", 1)
             date, commit = when.removeprefix("Measured ").split(" at ", 1)
             commits.setdefault(where, {})[f"{date} at {commit.removesuffix(' with local changes')}"] = None

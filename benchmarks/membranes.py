@@ -82,7 +82,7 @@ def main() -> None:
         )
     ]
     words = (
-        f"{kept.measured()}\n\n20 training slices, `{given.preset}`, {given.seconds:.0f} s, balance {given.balance:g}, "
+        f"{kept.measured(how)}\n\n20 training slices, `{given.preset}`, {given.seconds:.0f} s, balance {given.balance:g}, "
         f"views: {given.views}; {len(rand)} test slices."
     )
     text = f"{words}\n\n{table(('score', 'mean', 'over the slices'), rows)}"
