@@ -24,9 +24,11 @@ class Given(torch.nn.Module):
         return torch.cat([torch.zeros_like(image), image.clamp(1e-4, 1 - 1e-4).logit(), image], 1)
 
 
-def chosen(probability, target):
-    blocks = ValidationSet(torch.tensor(probability)[None, None], torch.tensor(target)[None], slice(0, None), 2)
-    return choose_threshold(Given(), blocks, torch.device("cpu"), torch.float32, 1)
+def chosen(probability, target, n=4):
+    """Of blocks of (Y, X), or (N, Y, X), else n times the same one."""
+    images, targets = (torch.tensor(one if one.ndim == 3 else np.stack([one] * n)) for one in (probability, target))
+    blocks = ValidationSet(images[:, None], targets, slice(0, None), 2)
+    return choose_threshold(Given(), blocks, torch.device("cpu"), torch.float32, 2)
 
 
 def blurred_disc(level):
@@ -45,6 +47,17 @@ def test_where_all_are_as_good_it_is_the_usual_one():
     probability, truth = blurred_disc(0.0)
     assert chosen(truth.astype(np.float32), truth) == 0.6
     assert chosen(probability, np.full_like(truth, -1)) == 0.6
+
+
+def test_blocks_that_do_not_agree_leave_it_at_the_usual_one():
+    blocks = [blurred_disc(level) for level in (-0.2, 0.2, -0.1, 0.15)]
+    assert chosen(*(np.stack(maps) for maps in zip(*blocks, strict=True))) == 0.6
+    alike = [blurred_disc(level) for level in (-0.2, -0.21, -0.19, -0.2)]
+    assert chosen(*(np.stack(maps) for maps in zip(*alike, strict=True))) < 0.45
+
+
+def test_one_block_alone_does_not_say():
+    assert chosen(*blurred_disc(-0.2), n=1) == 0.6
 
 
 def test_what_is_not_annotated_does_not_count():
