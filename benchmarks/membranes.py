@@ -82,8 +82,8 @@ def main() -> None:
         )
     ]
     words = (
-        f"{kept.measured(how)}\n\n20 training slices, `{given.preset}`, {given.seconds:.0f} s, balance {given.balance:g}, "
-        f"views: {given.views}; {len(rand)} test slices."
+        f"{kept.measured(how)}\n\n20 training slices, `{given.preset}`, {given.seconds:.0f} s, balance "
+        f"{given.balance:g}, views: {given.views}; {len(rand)} test slices."
     )
     text = f"{words}\n\n{table(('score', 'mean', 'over the slices'), rows)}"
     write_part("membranes", text, REPOSITORY / "docs" / "quality.md")
