@@ -131,6 +131,10 @@ def draw(curves: dict[tuple[str, str], list[tuple[int, float, float]]]) -> None:
         for who, style in (("ours", "o-"), ("forest", "s--")):
             axis.plot([c for c, *_ in curves[name, who]], [a for *_, a in curves[name, who]], style, label=who)
         axis.set(title=name, xlabel="cells painted", ylim=(0, 1))
+        cells, seconds, _ = curves[name, "ours"][-1]
+        a_cell = seconds / max(1, cells)
+        trained = axis.secondary_xaxis("top", functions=(lambda c, s=a_cell: c * s, lambda t, s=a_cell: t / s))
+        trained.set_xlabel("seconds of training (ours)")
     axes[0][0].set_ylabel("AP50 on the test images")
     axes[0][0].legend(frameon=False)
     figure.tight_layout()
