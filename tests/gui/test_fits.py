@@ -56,7 +56,14 @@ def unfold(panel):
     for button in (panel.train.more.button, panel.predict.more.button, panel.predict.cells.button, compare.fold_button):
         button.setChecked(True)
     compare.set_candidates([(name, name, "") for name in ("fast", "denseunet", "as set in Train")], ())
-    row = {"name": "denseunet", "score": 0.8123, "seconds": 3600.0, "steps": 9000, "parameters": 31_036_546}
+    row = {
+        "name": "denseunet",
+        "score": 0.8123,
+        "measure": "IoU",
+        "seconds": 3600.0,
+        "steps": 9000,
+        "parameters": 31_036_546,
+    }
     compare.set_rows([row | {"reach_px": 188, "memory_MB": 12_345, "failed": ""}], 0)
     compare.set_words("denseunet is best: score 0.812 on the pixels kept for validation (fast 0.800).")
     panel.predict.cells.show()
