@@ -6,6 +6,8 @@ from napari.layers import Image
 
 import napari_annotrain as at
 from napari_annotrain._napari.models import candidate_view
+from napari_annotrain._qt.compare import TIPS_OF_IMAGES
+from napari_annotrain.training.paired_score import MEASURES
 
 pytestmark = [pytest.mark.gui, pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")]
 
@@ -183,3 +185,7 @@ def test_only_planes_can_be_shown_and_only_so_many_pixels(lab, monkeypatch):
     lab.click("compare_labels_button")
     assert "planes of Y and X" in lab.status
     assert "stack small" not in lab.viewer.layers
+
+
+def test_every_score_of_images_is_explained():
+    assert set(TIPS_OF_IMAGES) == set(MEASURES.values())

@@ -7,15 +7,20 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_annotrain._qt.layout import faint_label
 from napari_annotrain._qt.palette import Theme, class_colour
 from napari_annotrain._qt.plot import SMOOTHING
-from napari_annotrain._qt.small_plot import MOST_DB, height_of, new_plot, paint_plot, plot_scores_by_seconds
+from napari_annotrain._qt.small_plot import (
+    LEAST_LOSS_OF_IMAGES,
+    MOST_DB,
+    height_of,
+    new_plot,
+    paint_plot,
+    plot_scores_by_seconds,
+)
 
 HEIGHT = 150
 #: The curve of a loss is drawn with this opacity (hexadecimal), so that the scores stand out.
 FAINT = "70"
 #: Of more steps every second, third, ... is drawn.
 MOST_POINTS = 2000
-#: The axis of the losses of images, which are small, reaches at least so far.
-LEAST_TOP = 1e-6
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class ComparePlot(QWidget):
         self._have(len(curves))
         smoothed = [_smoothed(one.losses) for one in curves]
         images = any(one.measure != "IoU" for one in curves)
-        largest = max([LEAST_TOP if images else 1.0, *(loss for _, losses in smoothed for loss in losses)])
+        largest = max([LEAST_LOSS_OF_IMAGES if images else 1.0, *(loss for _, losses in smoothed for loss in losses)])
         for one, (times, losses), (thin, thick) in zip(curves, smoothed, self._drawn, strict=True):
             thin.setData(times, [loss / largest for loss in losses])
             thick.setData([t for t, _ in one.scores], [height_of(score, one.measure) for _, score in one.scores])

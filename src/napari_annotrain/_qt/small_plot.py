@@ -8,6 +8,8 @@ from napari_annotrain._qt.palette import Theme
 
 #: Signal-to-noise ratio of images at the upper end of an axis of scores, in dB.
 MOST_DB = 50.0
+#: The axis of the losses of images, which are small, reaches at least so far.
+LEAST_LOSS_OF_IMAGES = 1e-6
 
 
 def height_of(score: float, measure: str) -> float:

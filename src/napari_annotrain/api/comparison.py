@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_annotrain.events import Checkpoint, Done, Entered, Event, Failed, Note, Started, Step, Told, Validated
+from napari_annotrain.metrics.jackknife import standard_error
 
 #: Columns of the table, with their units.
 COLUMNS = (
@@ -205,10 +206,8 @@ def may_be_chance(one: Contender, other: Contender) -> bool:
     if one.tables is None or other.tables is None:
         return False
     a, b = (np.asarray(each.tables, np.float64) for each in (one, other))
-    n = len(a)
     without = _psnr(a.sum(0) - a) - _psnr(b.sum(0) - b) if a.ndim == 2 else _iou_without(a, b)
-    error = np.sqrt((n - 1) / n * np.square(without - without.mean()).sum())
-    return bool(abs((one.score or 0.0) - (other.score or 0.0)) <= error)
+    return bool(abs((one.score or 0.0) - (other.score or 0.0)) <= standard_error(without))
 
 
 def _iou_without(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from napari_annotrain.metrics.jackknife import standard_error
 from napari_annotrain.net.device import autocast
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.objects.rules import THRESHOLD
@@ -72,9 +73,6 @@ def _standard_error(counts: Map, n_inside: Map, best: int) -> npt.NDArray[np.flo
 
     A single block says nothing about that: infinitely far.
     """
-    n = len(counts)
-    if n < 2:
-        return np.full(len(CHOICES), np.inf)
     without = _overlap(counts.sum(0) - counts, n_inside.sum() - n_inside)
     gap = without[:, best : best + 1] - without
-    return np.asarray(np.sqrt((n - 1) / n * np.square(gap - gap.mean(0)).sum(0)))
+    return standard_error(gap)

@@ -6,6 +6,7 @@ from napari_annotrain._napari.train.previews import Previews
 from napari_annotrain._napari.train.settings import TrainSettings
 from napari_annotrain._qt.lane import Run
 from napari_annotrain._qt.layout import duration, time_left
+from napari_annotrain._qt.small_plot import LEAST_LOSS_OF_IMAGES
 from napari_annotrain.errors import AnnotrainError
 from napari_annotrain.events import Checkpoint, Done, Event, Failed, Grown, Note, Region, Started, Step, Validated
 from napari_annotrain.session import (
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from napari_annotrain._napari.controller import Controller
 
 
-#: Losses of images are squares of small numbers: the curve reaches to the top of its axis whatever its largest is.
-SMALL_LOSS = 1e-6
 _AGAIN = " Correct what is wrong and train again, or predict the whole stack."
 
 
@@ -86,7 +85,7 @@ class TrainFlow(TrainSettings):
         self._forget_run()
         self._previews.begin()
         if self._c.panel is not None:
-            self._c.panel.train.loss_plot.clear(SMALL_LOSS if self._c.image_target.on else 1.0)
+            self._c.panel.train.loss_plot.clear(LEAST_LOSS_OF_IMAGES if self._c.image_target.on else 1.0)
             self._c.panel.train.set_run_line("Preparing ...")
 
     def stop(self) -> None:
