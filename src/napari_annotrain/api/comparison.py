@@ -170,7 +170,7 @@ class Comparison:
         rest = ", ".join(f"{one.name} {one.score_words}" for one in others)
         said = f"{best.name} is best: {word} {best.score_words} on the pixels kept for validation ({rest})."
         second = max(others, key=lambda one: one.score or 0.0)
-        if may_be_chance(best, second):
+        if may_be_chance(best, second) or best.score_words == second.score_words:
             more = "look at the results" if best.target == "image" else "look at the labels, annotate more"
             said += f" But {second.name} is so near that it may be chance: {more}, or compare again with another seed."
         uneven = max(one.fraction for one in [best, *others]) - min(one.fraction for one in [best, *others]) > 0.05
