@@ -15,6 +15,7 @@ from napari_annotrain.training.label_loss import label_loss
 from napari_annotrain.training.loss import weighted_smooth_l1
 from napari_annotrain.training.pace import Pace
 from napari_annotrain.training.state import TrainingState, Weights, restore_optimiser
+from napari_annotrain.training.teacher import LEAST_SHARE, Teacher, resize
 
 #: How much the distance maps count against the classes.
 DISTANCE_SHARE = 5.0
@@ -32,6 +33,8 @@ class Learner:
     ----------
     anchor
         What every result keeps a share of; None for nothing.
+    teacher
+        The same model, asked for what is not annotated while enough of it is kept.
     step
         Steps taken so far.
     parts
@@ -50,6 +53,7 @@ class Learner:
     precision: torch.dtype
     scaler: torch.amp.GradScaler
     anchor: Anchor | None = None
+    teacher: Teacher | None = None
     step: int = 0
     parts: int = 1
     pace: Pace = field(default_factory=Pace)
@@ -114,15 +118,38 @@ class Learner:
 
     def _gradients(self, images: torch.Tensor, maps: torch.Tensor) -> float:
         total, value = maps[:, 1].sum().clamp(min=1e-6), torch.zeros((), device=self.device)
-        for some, known in zip(images.chunk(self.parts), maps.chunk(self.parts), strict=True):
+        resized, n_free = images[:0], torch.ones((), device=self.device)
+        if self._is_taught:
+            resized = resize(images, np.random.default_rng((self.spec.seed, self.step, 1)))
+            n_free = (maps[:, 1] == 0).sum() + len(resized) * maps[0, 0].numel()
+        parts = images.chunk(self.parts)
+        for some, known, more in zip(parts, maps.chunk(self.parts), resized.tensor_split(len(parts)), strict=True):
+            shown = torch.cat([some, more]).contiguous(memory_format=torch.channels_last)
             with autocast(self.device, self.precision):
-                scores = self.network(some.contiguous(memory_format=torch.channels_last))
+                scores = self.network(shown)
             # the gradients of the parts add up to that of the batch
             share = known[:, 1].sum() / total
-            loss = (self.other_loss or self._loss)(scores, known) * share
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            loss = (self.other_loss or self._loss)(scores[: len(some)], known) * share
             value += loss.detach()
+            if self._is_taught:
+                loss = loss + self._forgotten(shown, scores, known) / n_free
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         return value.item()  # waits for a GPU once a step
+
+    @property
+    def _is_taught(self) -> bool:
+        kept = self.anchor is not None and self.anchor.share >= LEAST_SHARE
+        return kept and self.teacher is not None and self.other_loss is None
+
+    def _forgotten(self, shown: torch.Tensor, scores: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        """How far the network has left the anchor's answers where nothing is annotated, as far as that is kept."""
+        assert self.anchor is not None
+        assert self.teacher is not None
+        free = torch.ones_like(scores[:, 0], dtype=torch.float32)
+        free[: len(maps)] = (maps[:, 1] == 0).float()
+        n_classes = scores.shape[1] - (maps.shape[1] - 2)
+        far = self.teacher.differ(shown, scores, free, n_classes, DISTANCE_SHARE, self.precision)
+        return self.anchor.share * far
 
     def _loss(self, scores: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         target, weight, distances = maps[:, 0].long() - 1, maps[:, 1], maps[:, 2:]
@@ -167,11 +194,19 @@ def prepare(
     average.eval().requires_grad_(False)
     precision = choose_precision(spec.precision, device)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
-    learner = Learner(network, average, _make_optimiser(network, spec), spec, device, precision, scaler, anchor)
+    teacher = _make_teacher(average, anchor) if anchor is not None else None
+    optimiser = _make_optimiser(network, spec)
+    learner = Learner(network, average, optimiser, spec, device, precision, scaler, anchor, teacher)
     if state is not None:
         restore_optimiser(learner.optimiser, network, state.optimiser)
         learner.step, learner.pace = state.step, state.pace
     return learner
+
+
+def _make_teacher(average: UNet, anchor: Anchor) -> Teacher:
+    network = copy.deepcopy(average)
+    network.load_state_dict(anchor.weights)
+    return Teacher(network)
 
 
 def _make_optimiser(network: UNet, spec: TrainSpec) -> torch.optim.Optimizer:

@@ -27,6 +27,7 @@ from napari_annotrain.training.progress import Progress
 from napari_annotrain.training.sampler import FRESH_STEPS
 from napari_annotrain.training.shown import Blocks, Shown
 from napari_annotrain.training.state import TrainingState, Weights, copy_optimiser, copy_weights
+from napari_annotrain.training.teacher import n_resized
 from napari_annotrain.training.threshold import choose_threshold
 
 #: A checkpoint comes so often.
@@ -80,7 +81,8 @@ def fit(
         progress.kept = Kept(state.best, state.best_score, state.highest)
     patch, target_crop = patch_sizes(net, spec.patch)
     free = free_memory(learner.device)
-    learner.parts = choose_parts(net, learner.n_weights, patch, spec.batch, learner.precision, free)
+    at_once = spec.batch + (n_resized(spec.batch) if learner.teacher is not None else 0)
+    learner.parts = choose_parts(net, learner.n_weights, patch, at_once, learner.precision, free)
     shown = Shown.of(dataset, net, spec)
     yield from _beginning(learner, dataset, free)
     yield from (Note(text) for text in doubts_about(spec, progress.endless, shown.held_out is not None))
@@ -187,14 +189,13 @@ def _trusted(
     anchor: Anchor, learner: Learner, batches: Batches, crop: slice, dataset: AnnotatedDataset, first: int
 ) -> Anchor:
     """Keep of an anchor what its agreement with the annotation of some batches allows, from number `first` on."""
-    return anchor.trusted(_agreement(anchor, learner, batches, crop, len(dataset.classes), first), _n_cells(dataset))
+    return anchor.trusted(_agreement(learner, batches, crop, len(dataset.classes), first), _n_cells(dataset))
 
 
-def _agreement(anchor: Anchor, learner: Learner, batches: Batches, crop: slice, n_classes: int, first: int) -> float:
+def _agreement(learner: Learner, batches: Batches, crop: slice, n_classes: int, first: int) -> float:
     """Mean intersection over union of the anchor's classes with the annotation of these batches."""
-    network = copy.deepcopy(learner.average)
-    network.load_state_dict(anchor.weights)
-    tables = []
+    assert learner.teacher is not None
+    network, tables = learner.teacher.network, []
     for step in range(first, first + BATCHES_OF_AGREEMENT):
         images, maps = (tensor.cpu() for tensor in batches.get(step))
         target, at_once = maps[:, 0, crop, crop].long() - 1, -(-len(images) // learner.parts)

@@ -1,0 +1,98 @@
+"""What a shipped model knows is kept where nothing is annotated, and for cells of other sizes than annotated."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate, pad
+
+from napari_annotrain.net.device import autocast
+from napari_annotrain.net.unet import UNet
+
+#: For every other patch of a batch, one is shown that is enlarged or shrunk by a factor between these.
+SIZES = (0.5, 4.0)
+#: A model of which less is kept than this share is not asked: it costs as much time as the step itself.
+LEAST_SHARE = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """A shipped model whose answers are the target where there is no annotation (Li and Hoiem 2016).
+
+    Ten small cells of one image say nothing of large ones, and what a network has learnt of those is lost within a
+    minute. So the network is shown its patches enlarged and shrunk as well, and answers there, and wherever nothing
+    is annotated, as the shipped model does: Learning without Forgetting, ECCV, section 3, with images of other sizes
+    in the place of other tasks.
+
+    Attributes
+    ----------
+    network
+        The shipped model, as the one that learns; not changed.
+    """
+
+    network: UNet
+
+    def differ(
+        self,
+        images: torch.Tensor,
+        scores: torch.Tensor,
+        free: torch.Tensor,
+        n_classes: int,
+        distance_share: float,
+        precision: torch.dtype,
+    ) -> torch.Tensor:
+        """How far a network's answers lie from the shipped model's, summed over pixels.
+
+        The Kullback-Leibler divergence of the classes (the cross-entropy of Hinton et al. 2015, equation 2, at a
+        temperature of 1, less what no network can learn), and half the squared error of the distance maps.
+
+        Parameters
+        ----------
+        images
+            (B, C, Y, X) float32, what both are shown.
+        scores
+            (B, K, Y', X') of the network that learns.
+        free
+            (B, Y', X') float32; 1 where its answer counts, 0 where it is annotated.
+        n_classes
+            So many of the K maps are classes; the others are distance maps.
+        distance_share
+            How much distance maps count against the classes.
+        precision
+            What the shipped model computes in.
+        """
+        with torch.no_grad(), autocast(images.device, precision):
+            known = self.network(images.contiguous(memory_format=torch.channels_last))
+        known, scores = known.float(), scores.float()
+        right, told = known[:, :n_classes].log_softmax(1), scores[:, :n_classes].log_softmax(1)
+        far = (right.exp() * (right - told)).sum(1)
+        far = far + distance_share / 2 * (scores[:, n_classes:] - known[:, n_classes:]).square().sum(1)
+        total: torch.Tensor = (far * free).sum()
+        return total
+
+
+def n_resized(batch: int) -> int:
+    """So many patches of other sizes are shown beside a batch."""
+    return -(-batch // 2)
+
+
+def resize(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Show half of the (B, C, P, P) patches, drawn at random, at another size; mirrored where they become too small.
+
+    Returns
+    -------
+    (`n_resized`, C, P, P); the logarithm of the factor is drawn evenly.
+    """
+    side, made = images.shape[-1], []
+    for i in rng.permutation(len(images))[: n_resized(len(images))]:
+        factor = float(np.exp(rng.uniform(*np.log(SIZES))))
+        if factor < 1:
+            edge = min(int(side * (1 / factor - 1) / 2), side - 1)
+            wide = pad(images[i : i + 1], (edge,) * 4, mode="reflect")
+            made.append(interpolate(wide, (side, side), mode="bilinear", antialias=True, align_corners=False))
+        else:
+            part = max(1, int(side / factor))
+            y, x = rng.integers(0, side - part + 1, 2)
+            narrow = images[i : i + 1, :, y : y + part, x : x + part]
+            made.append(interpolate(narrow, (side, side), mode="bicubic", align_corners=False))
+    return torch.cat(made)
