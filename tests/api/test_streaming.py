@@ -310,7 +310,7 @@ def test_what_a_folder_has_already_is_not_predicted_again(model, tmp_path, compu
     assert (tmp_path / "out" / "b.tif").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_processes_do_not_write_one_result(model, tmp_path):
     write_array(tmp_path / "in.zarr", np.stack([draw_discs((256, 256), seed=s)[0] for s in range(40)]), "ZYX")
     at.save_model(model, tmp_path / "m.safetensors")
@@ -331,16 +331,19 @@ def test_two_processes_do_not_write_one_result(model, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-@pytest.mark.parametrize("output", ["classes", "cells"])
-def test_killed_again_and_again_it_ends_as_one_in_one_go(model, tmp_path, output):
-    write_array(tmp_path / "in.zarr", np.stack([draw_discs((256, 256), seed=s)[0] for s in range(40)]), "ZYX")
+@pytest.mark.parametrize(
+    ("output", "planes", "kills"),
+    [("cells", 12, 2), *(pytest.param(output, 40, 5, marks=pytest.mark.nightly) for output in ("classes", "cells"))],
+)
+def test_killed_again_and_again_it_ends_as_one_in_one_go(model, tmp_path, output, planes, kills):
+    write_array(tmp_path / "in.zarr", np.stack([draw_discs((256, 256), seed=s)[0] for s in range(planes)]), "ZYX")
     at.save_model(model, tmp_path / "m.safetensors")
     whole = at.predict(model, tmp_path / "in.zarr", output=output, tile=64, device="cpu", out=tmp_path / "w.zarr")[...]
     command = [sys.executable, "-m", "napari_annotrain.cli", "predict", "m.safetensors", "in.zarr", "-o", "o.zarr"]
     command += ["--output", output, "--tile", "64", "--device", "cpu", "--resume"]
     lines = tmp_path / ".o.zarr.unfinished" / "finished.jsonl"
     killed = 0
-    while killed < 3:
+    while killed < kills:
         before = lines.read_bytes().count(b"\n") if lines.exists() else 0
         run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
         while run.poll() is None and (not lines.exists() or lines.read_bytes().count(b"\n") <= before + killed):

@@ -95,7 +95,7 @@ def test_the_larger_presets_are_exact_as_well(preset, precision):
     assert np.array_equal(tiled.argmax(0), whole.argmax(0))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(["padded", "valid", "flat"]),
     st.integers(1, 70),

@@ -20,7 +20,7 @@ NET = NetSpec(width=4, depth=2)
 def model():
     """Learnt on cells of about 17 px."""
     image, truth = cells((128, 128), n_cells=20, seed=0)
-    return at.train(image, truth, target="cells", dense=True, steps=100)
+    return at.train(image, truth, target="cells", dense=True, steps=120, settings={"patch": 64, "batch": 4})
 
 
 def enlarged(array, factor, nearest=False):

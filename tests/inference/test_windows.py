@@ -21,7 +21,7 @@ def image():
 def model(request, image):
     grey, truth = image
     classes = truth if request.param == "cells" else (truth > 0).astype(np.uint8)
-    return at.train(grey, classes, target=request.param, dense=True, steps=60)
+    return at.train(grey, classes, target=request.param, dense=True, steps=80, settings={"patch": 64, "batch": 4})
 
 
 @pytest.mark.parametrize("diameter", [None, 40.0], ids=["as it is", "rescaled"])

@@ -105,16 +105,16 @@ def test_what_is_known_of_large_cells_outlives_learning_small_ones(tiny_spec, mo
             return differ(Teacher(theirs), large, ours(large), torch.ones(1, 192, 192)).item()
 
     taught = far_on_large_cells()
-    monkeypatch.setattr(learning, "LEAST_SHARE", 2)
+    monkeypatch.setattr(learning, "LEAST_SAY", 2)
     assert taught < 0.7 * far_on_large_cells()
 
 
-def test_a_model_of_which_little_is_kept_is_not_asked(net, tiny_spec, monkeypatch):
+def test_a_model_of_which_little_is_kept_or_that_is_wrong_is_not_asked(net, tiny_spec, monkeypatch):
     asked, differ = [], Teacher.differ
     monkeypatch.setattr(Teacher, "differ", lambda self, *rest: asked.append(len(rest[0])) or differ(self, *rest))
     images, maps = torch.rand(4, 1, 32, 32), torch.ones(4, 3, 32, 32)
-    for share in (0.1, 0.0):
-        prepare(net, tiny_spec, anchor=Anchor(UNet(net).state_dict(), share)).learn(images, maps)
+    for share, agreement in ((0.1, 1.0), (0.0, 1.0), (0.9, 0.1)):
+        prepare(net, tiny_spec, anchor=Anchor(UNet(net).state_dict(), share, agreement)).learn(images, maps)
     assert not asked
     prepare(net, tiny_spec, anchor=Anchor(UNet(net).state_dict(), 0.5)).learn(images, maps)
     assert asked == [6], "the batch, and half as many of other sizes"

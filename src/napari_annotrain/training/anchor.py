@@ -57,6 +57,11 @@ class Anchor:
         """What is kept once so many cells are annotated, with which it agrees as before."""
         return replace(self, share=share_for(n_cells, self.agreement))
 
+    @property
+    def say(self) -> float:
+        """How much its answers count where nothing is annotated, 0 to 1: as much as is kept, where it agrees."""
+        return self.share * self.agreement
+
     def between(self, found: float, usual: float) -> float:
         """A setting between what the annotation suggests and what is usual, as the weights are."""
         return found + self.share * (usual - found)

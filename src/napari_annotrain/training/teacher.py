@@ -11,8 +11,8 @@ from napari_annotrain.net.unet import UNet
 
 #: For every other patch of a batch, one is shown that is enlarged or shrunk by a factor between these.
 SIZES = (0.5, 4.0)
-#: A model of which less is kept than this share is not asked: it costs as much time as the step itself.
-LEAST_SHARE = 0.2
+#: A model whose say is less than this is not asked: that costs nearly as much time as the step itself.
+LEAST_SAY = 0.2
 
 
 @dataclass(frozen=True, eq=False)
