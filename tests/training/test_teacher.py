@@ -120,8 +120,11 @@ def test_a_model_of_which_little_is_kept_or_that_is_wrong_is_not_asked(net, tiny
     assert asked == [6], "the batch, and half as many of other sizes"
 
 
-def test_a_training_that_goes_on_takes_the_steps_of_one_in_one_go(tiny_net, tiny_spec):
-    net, spec = tiny_net.model_copy(update={"outputs": 4}), tiny_spec.model_copy(update={"validation": 0.0})
+def test_a_training_that_goes_on_takes_the_steps_of_one_in_one_go(tiny_net, tiny_spec, monkeypatch):
+    asked, differ = [], Teacher.differ
+    monkeypatch.setattr(Teacher, "differ", lambda self, *rest: asked.append(1) or differ(self, *rest))
+    monkeypatch.setattr(Anchor, "trusted", lambda self, iou, n_cells: self)
+    net, spec = tiny_net.model_copy(update={"outputs": 3}), tiny_spec.model_copy(update={"validation": 0.0})
     dataset = build_dataset([AnnotatedImage(Stack.of(IMAGE), Stack.of(painted_cells(TRUTH, 4)))], "cells", spec)
     anchor = Anchor(UNet(net).state_dict(), 1.0)
 
@@ -131,5 +134,6 @@ def test_a_training_that_goes_on_takes_the_steps_of_one_in_one_go(tiny_net, tiny
         return checkpoint
 
     whole, halves = last(4), last(4, last(2).state)
+    assert len(asked) == 4 + 2 + 2, "test invalid: every step asks the base"
     for name, weights in whole.state.weights.items():
         assert torch.equal(weights, halves.state.weights[name])
