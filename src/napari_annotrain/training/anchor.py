@@ -59,7 +59,10 @@ class Anchor:
 
     @property
     def say(self) -> float:
-        """How much its answers count where nothing is annotated, 0 to 1: as much as is kept, where it agrees."""
+        """How much its answers count where nothing is annotated, 0 to 1: what is kept, times its agreement.
+
+        So one that is half wrong is asked about a quarter as loudly, and one that is wrong not at all.
+        """
         return self.share * self.agreement
 
     def between(self, found: float, usual: float) -> float:

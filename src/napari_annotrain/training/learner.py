@@ -135,7 +135,9 @@ class Learner:
             loss = (self.other_loss or self._loss)(scores[: len(some)], known) * share
             value += loss.detach()
             if self._is_taught:
-                loss = loss + self._forgotten(shown, scores, known) / n_free
+                forgotten = self._forgotten(shown, scores, known) / n_free
+                value += 0 * forgotten.detach()  # not told, but if it is not a number, that is
+                loss = loss + forgotten
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         return value.item()  # waits for a GPU once a step
 

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate, pad
 from napari_annotrain.net.device import autocast
 from napari_annotrain.net.unet import UNet
 
-#: For every other patch of a batch, one is shown that is enlarged or shrunk by a factor between these.
+#: Besides a batch, every other patch of it is shown again, enlarged or shrunk by a factor between these.
 SIZES = (0.5, 4.0)
 #: A model whose say is less than this is not asked: that costs nearly as much time as the step itself.
 LEAST_SAY = 0.2
@@ -27,7 +27,7 @@ class Teacher:
     Attributes
     ----------
     network
-        The shipped model, as the one that learns; not changed.
+        The shipped model, in evaluation mode and without gradients.
     """
 
     network: UNet
@@ -87,7 +87,7 @@ def resize(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     for i in rng.permutation(len(images))[: n_resized(len(images))]:
         factor = float(np.exp(rng.uniform(*np.log(SIZES))))
         if factor < 1:
-            edge = min(int(side * (1 / factor - 1) / 2), side - 1)
+            edge = int(side * (1 / factor - 1) / 2)  # at most half of the side
             wide = pad(images[i : i + 1], (edge,) * 4, mode="reflect")
             made.append(interpolate(wide, (side, side), mode="bilinear", antialias=True, align_corners=False))
         else:
