@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 pytestmark = pytest.mark.gui
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -61,6 +62,16 @@ def test_why_something_cannot_be_done_goes_with_its_reason(lab):
     lab.train()
     lab.idle()
     assert "press What I see" not in lab.status
+
+
+def test_why_something_cannot_be_done_stays_when_an_image_is_opened(lab):
+    annotated(lab)
+    lab.viewer.add_image(IMAGE[:20], name="more")
+    lab.controller.guarded(lab.controller.accept.here)()  # before the window has had time to tell of the image
+    QApplication.processEvents()
+    assert "press What I see" in lab.status
+    lab.viewer.add_image(IMAGE[:30], name="later")
+    lab.wait(lambda: "later is open too" in lab.status)
 
 
 def test_what_was_said_of_one_image_is_not_said_of_the_next(lab):
