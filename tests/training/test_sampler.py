@@ -6,7 +6,7 @@ from napari_annotrain.data.dataset import build_dataset
 from napari_annotrain.data.stack import Stack
 from napari_annotrain.specs import TrainSpec
 from napari_annotrain.training import sampler as sampling
-from napari_annotrain.training.sampler import Sampler
+from napari_annotrain.training.sampler import NOT_LEARNT, Sampler
 
 SPEC = TrainSpec()
 
@@ -71,10 +71,29 @@ def test_held_out_pixels_are_never_shown(monkeypatch, most_cached):
     for image, (shown, weight) in zip(windows.images, windows.maps, strict=True):
         place = np.round(image[0].astype(float) * (high - low) + low).astype(int)  # of each pixel, mirrored ones too
         here = held_out.ravel()[place.clip(0, held_out.size - 1)]
-        touched += here.any()
-        assert not shown[here].any()
+        touched += (shown == NOT_LEARNT).any()
+        assert set(np.unique(shown[here])) <= {NOT_LEARNT, 0}, "a mirrored pixel is not annotated"
+        assert (shown[~here] != NOT_LEARNT).all()
         assert not weight[here].any()
     assert touched, "no window touches a held-out block"
+
+
+@pytest.mark.parametrize("most_cached", [0, 10**9])
+def test_what_another_area_holds_is_neither_learnt_nor_unknown(monkeypatch, most_cached):
+    monkeypatch.setattr(sampling, "MOST_CACHED", most_cached)
+    labels = np.zeros((2, 1100, 1100), np.uint8)
+    labels[1, 540:560, 430:450], labels[1, 540:560, 650:670], labels[0, 540:560, 550:560] = 1, 2, 2
+    dataset = dataset_of(np.arange(labels.size, dtype=np.float32).reshape(labels.shape), labels)
+    assert [area.z for area in dataset.areas] == [0, 1, 1], "test invalid: two areas of a plane, and one of another"
+    low, high = dataset.normalisations[0].low[0], dataset.normalisations[0].high[0]
+    windows, beside = Sampler(dataset, 200, 320).draw(np.random.default_rng(0), 40), 0
+    for image, (shown, weight) in zip(windows.images, windows.maps, strict=True):
+        painted = labels.ravel()[np.round(image[0].astype(float) * (high - low) + low).astype(int)]
+        (own,) = set(np.unique(shown)) - {NOT_LEARNT, 0}
+        assert np.array_equal(shown, np.where(painted == own, own, np.where(painted > 0, NOT_LEARNT, 0)))
+        assert np.array_equal(weight > 0, painted == own)
+        beside += (shown == NOT_LEARNT).any()
+    assert beside, "test invalid: no window reaches the other area"
 
 
 def test_only_small_windows_of_a_large_image_are_read(monkeypatch):

@@ -15,7 +15,7 @@ from napari_annotrain.training.label_loss import label_loss
 from napari_annotrain.training.loss import weighted_smooth_l1
 from napari_annotrain.training.pace import Pace
 from napari_annotrain.training.state import TrainingState, Weights, restore_optimiser
-from napari_annotrain.training.teacher import LEAST_SAY, Teacher, resize
+from napari_annotrain.training.teacher import LEAST_SAY, Teacher, as_in_prediction, n_resized, resize
 
 #: How much the distance maps count against the classes.
 DISTANCE_SHARE = 5.0
@@ -75,8 +75,8 @@ class Learner:
         images
             (B, C, Y, X) float32 on the device.
         maps
-            (B, 2 or more, Y', X') float32 on the device: class index + 1 (0: not annotated), weight, distance map or
-            target images.
+            (B, 2 or more, Y', X') float32 on the device: class index + 1 (0: not annotated, -1: annotated, but not to
+            be learnt), weight, distance map or target images.
         rate
             Learning rate; None: that of a training without an end (`Pace`).
 
@@ -120,40 +120,54 @@ class Learner:
         return result
 
     def _gradients(self, images: torch.Tensor, maps: torch.Tensor) -> float:
+        """The gradients of a step; those of its parts add up to those of the batch."""
         total, value = maps[:, 1].sum().clamp(min=1e-6), torch.zeros((), device=self.device)
-        resized, n_free = images[:0], torch.ones((), device=self.device)
-        if self._is_taught:
-            resized = resize(images, np.random.default_rng((self.spec.seed, self.step, 1)))
-            n_free = (maps[:, 1] == 0).sum() + len(resized) * maps[0, 0].numel()
-        parts = images.chunk(self.parts)
-        for some, known, more in zip(parts, maps.chunk(self.parts), resized.tensor_split(len(parts)), strict=True):
-            shown = torch.cat([some, more]).contiguous(memory_format=torch.channels_last)
-            with autocast(self.device, self.precision):
-                scores = self.network(shown)
-            # the gradients of the parts add up to that of the batch
-            share = known[:, 1].sum() / total
-            loss = (self.other_loss or self._loss)(scores[: len(some)], known) * share
+        free = maps[:, 0] == 0
+        n_free = free.sum() + n_resized(len(images)) * free[0].numel()
+        for some, known, unknown in zip(*(of.chunk(self.parts) for of in (images, maps, free)), strict=True):
+            scores = self._answer(some)
+            loss = (self.other_loss or self._loss)(scores, known) * (known[:, 1].sum() / total)
             value += loss.detach()
             if self._is_taught:
-                forgotten = self._forgotten(shown, scores, known) / n_free
+                forgotten = self._forgotten(some, scores, unknown, known.shape[1] - 2) / n_free
                 value += 0 * forgotten.detach()  # not told, but if it is not a number, that is
                 loss = loss + forgotten
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self.scaler.scale(loss).backward()
+        if self._is_taught:
+            value += 0 * self._gradients_of_resized(images, n_free, maps.shape[1] - 2)
         return value.item()  # waits for a GPU once a step
+
+    def _gradients_of_resized(self, images: torch.Tensor, n_free: torch.Tensor, n_distances: int) -> torch.Tensor:
+        """What keeps other sizes known, to the network that is given to the user."""
+        forgotten = torch.zeros((), device=self.device)
+        resized = resize(images, np.random.default_rng((self.spec.seed, self.step, 1)))
+        with as_in_prediction(self.network):
+            for some in resized.chunk(-(-len(resized) // -(-len(images) // self.parts))):
+                scores = self._answer(some)
+                everywhere = torch.ones_like(scores[:, 0], dtype=torch.bool)
+                loss = self._forgotten(some, scores, everywhere, n_distances) / n_free
+                self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+                forgotten += loss.detach()
+        return forgotten
+
+    def _answer(self, images: torch.Tensor) -> torch.Tensor:
+        with autocast(self.device, self.precision):
+            scores: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
+        return scores
 
     @property
     def _is_taught(self) -> bool:
         heard = self.anchor is not None and self.anchor.say >= LEAST_SAY
         return heard and self.teacher is not None and self.other_loss is None
 
-    def _forgotten(self, shown: torch.Tensor, scores: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-        """How far the network has left the anchor's answers where nothing is annotated, as far as that is kept."""
+    def _forgotten(
+        self, images: torch.Tensor, scores: torch.Tensor, free: torch.Tensor, n_distances: int
+    ) -> torch.Tensor:
+        """How far the network has left the anchor's answers where nothing is known, as far as that is kept."""
         assert self.anchor is not None
         assert self.teacher is not None
-        free = torch.ones_like(scores[:, 0], dtype=torch.float32)
-        free[: len(maps)] = (maps[:, 1] == 0).float()
-        n_classes = scores.shape[1] - (maps.shape[1] - 2)
-        far = self.teacher.differ(shown, scores, free, n_classes, DISTANCE_SHARE, self.precision)
+        n_classes = scores.shape[1] - n_distances
+        far = self.teacher.differ(images, scores, free, n_classes, DISTANCE_SHARE, self.precision)
         return HOLD * self.anchor.say * far
 
     def _loss(self, scores: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:

@@ -18,12 +18,16 @@ MOST_CACHED = 400_000_000
 #: What was painted while training went on: this share of the patches is cut there at first, falling to none over so
 #: many steps. It has its usual share besides.
 FRESH_SHARE, FRESH_STEPS = 0.5, 300
+#: In the place of a class: annotated, but held out or in another area.
+NOT_LEARNT = -1
 #: (C, Y, X) image and (2 or 3, Y, X) maps of one window.
 _Cut = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 #: Pixels, one a row.
 _Positions = npt.NDArray[np.int64]
 #: Where an area lies: image, T, Z, and (start, stop) along Y and X.
 _Place = tuple[int, int, int, tuple[int, int], tuple[int, int]]
+#: A plane: image, T, Z.
+_Plane = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Windows:
     images
         (B, C, S, S) float32, normalised; mirrored where the image ends.
     maps
-        (B, 2 or 3, S, S) float32: class index + 1 (0: not annotated), weight, and for cells their distance map.
+        (B, 2 or 3, S, S) float32: class index + 1 (0: not annotated, -1: annotated, but not to be learnt here), weight,
+        and for cells their distance map.
     """
 
     images: npt.NDArray[np.float32]
@@ -48,7 +53,7 @@ class Sampler:
     Parameters
     ----------
     dataset
-        What is annotated; held-out pixels are shown as not annotated.
+        What is annotated; held-out pixels, and those of other areas in a window, are not learnt.
     patch
         Side of the patches that the windows are for, in px.
     window
@@ -113,16 +118,17 @@ class Sampler:
     def _cut(self, index: int, window: Box) -> _Cut:
         area, side = self._dataset.areas[index], self._window
         if index not in self._maps:
+            on_plane = self._on_plane[_plane(area)]
             wide = tuple(slice(s.start - side, s.stop + side) for s in area.box)
             n_pixels = int(np.prod([s.stop - s.start for s in wide]))
             place, n_maps = _place(area), 2 + len(self._dataset.distances)
             n_new = n_maps + (place not in self._images) * self._dataset.images[area.image].stack.n_channels
             if 4 * n_new * n_pixels > self._room:
-                return read_normalised(self._dataset, area, window), _read_maps(self._dataset, area, window)
+                return read_normalised(self._dataset, area, window), _read_maps(self._dataset, area, window, on_plane)
             self._room -= 4 * n_new * n_pixels
             if place not in self._images:
                 self._images[place] = read_normalised(self._dataset, area, wide)  # type: ignore[arg-type]
-            self._maps[index] = _read_maps(self._dataset, area, wide)  # type: ignore[arg-type]
+            self._maps[index] = _read_maps(self._dataset, area, wide, on_plane)  # type: ignore[arg-type]
         y, x = (slice(w.start - b.start + side, w.stop - b.start + side) for w, b in zip(window, area.box, strict=True))
         return self._images[_place(area)][:, y, x], self._maps[index][:, y, x]
 
@@ -131,7 +137,9 @@ class Sampler:
         n_classes = len(self._dataset.classes)
         known, self._found = self._found, {}
         found: list[list[_Positions]] = [[] for _ in range(n_classes)]
+        self._on_plane: dict[_Plane, list[Area]] = {}
         for index, area in enumerate(self._dataset.areas):
+            self._on_plane.setdefault(_plane(area), []).append(area)
             before = known.get(id(area.target))
             same = before is not None and before[0].held_out is area.held_out
             own = before[1] if before is not None and same else [_positions(area, k) for k in range(n_classes)]
@@ -147,7 +155,7 @@ class Sampler:
         for index, area in enumerate(self._dataset.areas):
             inside = np.zeros(area.target.shape, bool)
             for _, one in self._fresh:
-                if (one.image, one.t, one.z) == (area.image, area.t, area.z):
+                if (one.image, one.t, one.z) == _plane(area):
                     inside[_overlap(area.box, one.box)[0]] = True
             for k, positions in enumerate(found):
                 positions.append(_of_area(index, _positions(area, k, inside) if inside.any() else NOWHERE))
@@ -158,9 +166,13 @@ class Sampler:
 NOWHERE: npt.NDArray[np.int64] = np.empty((0, 2), np.int64)
 
 
+def _plane(area: Area) -> _Plane:
+    return area.image, area.t, area.z
+
+
 def _place(area: Area) -> _Place:
     y, x = area.box
-    return area.image, area.t, area.z, (y.start, y.stop), (x.start, x.stop)
+    return *_plane(area), (y.start, y.stop), (x.start, x.stop)
 
 
 def _positions(area: Area, k: int, inside: npt.NDArray[np.bool_] | None = None) -> _Positions:
@@ -176,13 +188,17 @@ def _of_area(index: int, yx: _Positions) -> _Positions:
     return np.column_stack([np.full(len(yx), index, yx.dtype), yx])
 
 
-def _read_maps(dataset: AnnotatedDataset, area: Area, window: Box) -> npt.NDArray[np.float32]:
-    """Target and weight of an area's pixels, in a window; what is held out is shown as not annotated."""
-    here, there = _overlap(window, area.box)
+def _read_maps(dataset: AnnotatedDataset, area: Area, window: Box, on_plane: Sequence[Area]) -> npt.NDArray[np.float32]:
+    """Target and weight of an area's pixels, in a window; what is held out, or another area's, is not to be learnt."""
     maps = np.zeros((2 + len(dataset.distances), *(s.stop - s.start for s in window)), np.float32)
-    shown = (area.target[there] + 1) * ~area.held_out[there]
-    maps[0][here] = shown
-    np.multiply(area.weight_in(there), shown > 0, out=maps[1][here])
+    for other in on_plane:
+        if all(w.start < b.stop and b.start < w.stop for w, b in zip(window, other.box, strict=True)):
+            here, there = _overlap(window, other.box)
+            maps[0][here][other.target[there] >= 0] = NOT_LEARNT
+    here, there = _overlap(window, area.box)
+    learnt = (area.target[there] >= 0) & ~area.held_out[there]
+    maps[0][here][learnt] = area.target[there][learnt] + 1
+    np.multiply(area.weight_in(there), learnt, out=maps[1][here])
     if area.distance is not None:
         maps[2][here] = area.distance[there]
     return maps

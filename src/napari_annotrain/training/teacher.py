@@ -1,5 +1,7 @@
 """What a shipped model knows is kept where nothing is annotated, and for cells of other sizes than annotated."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +55,7 @@ class Teacher:
         scores
             (B, K, Y', X') of the network that learns.
         free
-            (B, Y', X') float32; 1 where its answer counts, 0 where it is annotated.
+            (B, Y', X') bool; whether its answer counts: not where it is annotated.
         n_classes
             So many of the K maps are classes; the others are distance maps.
         distance_share
@@ -71,6 +73,18 @@ class Teacher:
         return total
 
 
+@contextmanager
+def as_in_prediction(network: UNet) -> Iterator[None]:
+    """Let a network that learns normalise by the statistics it will be used with, and leave those as they are."""
+    learning = [part for part in network.modules() if part.training]  # frozen parts are not
+    network.eval()
+    try:
+        yield
+    finally:
+        for part in learning:
+            part.training = True
+
+
 def n_resized(batch: int) -> int:
     """So many patches of other sizes are shown beside a batch."""
     return -(-batch // 2)
@@ -79,20 +93,22 @@ def n_resized(batch: int) -> int:
 def resize(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Show half of the (B, C, P, P) patches, drawn at random, at another size; mirrored where they become too small.
 
+    Computed on the processor, as not every GPU can smooth what it shrinks.
+
     Returns
     -------
     (`n_resized`, C, P, P); the logarithm of the factor is drawn evenly.
     """
     side, made = images.shape[-1], []
     for i in rng.permutation(len(images))[: n_resized(len(images))]:
-        factor = float(np.exp(rng.uniform(*np.log(SIZES))))
+        factor, patch = float(np.exp(rng.uniform(*np.log(SIZES)))), images[i : i + 1].cpu()
         if factor < 1:
             edge = int(side * (1 / factor - 1) / 2)  # at most half of the side
-            wide = pad(images[i : i + 1], (edge,) * 4, mode="reflect")
+            wide = pad(patch, (edge,) * 4, mode="reflect")
             made.append(interpolate(wide, (side, side), mode="bilinear", antialias=True, align_corners=False))
         else:
             part = max(1, int(side / factor))
             y, x = rng.integers(0, side - part + 1, 2)
-            narrow = images[i : i + 1, :, y : y + part, x : x + part]
+            narrow = patch[..., y : y + part, x : x + part]
             made.append(interpolate(narrow, (side, side), mode="bicubic", align_corners=False))
-    return torch.cat(made)
+    return torch.cat(made).to(images.device)

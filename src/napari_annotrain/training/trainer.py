@@ -27,7 +27,6 @@ from napari_annotrain.training.progress import Progress
 from napari_annotrain.training.sampler import FRESH_STEPS
 from napari_annotrain.training.shown import Blocks, Shown
 from napari_annotrain.training.state import TrainingState, Weights, copy_optimiser, copy_weights
-from napari_annotrain.training.teacher import n_resized
 from napari_annotrain.training.threshold import choose_threshold
 
 #: A checkpoint comes so often.
@@ -81,8 +80,7 @@ def fit(
         progress.kept = Kept(state.best, state.best_score, state.highest)
     patch, target_crop = patch_sizes(net, spec.patch)
     free = free_memory(learner.device)
-    at_once = spec.batch + (n_resized(spec.batch) if learner.teacher is not None else 0)
-    learner.parts = choose_parts(net, learner.n_weights, patch, at_once, learner.precision, free)
+    learner.parts = choose_parts(net, learner.n_weights, patch, spec.batch, learner.precision, free)
     shown = Shown.of(dataset, net, spec)
     yield from _beginning(learner, dataset, free)
     yield from (Note(text) for text in doubts_about(spec, progress.endless, shown.held_out is not None))
