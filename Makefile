@@ -10,8 +10,9 @@ bin := .venv/bin
 ifeq ($(shell uname)$(DISPLAY),Linux)
 screen := QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1000x24"
 endif
-# Tests run in two processes, each on a virtual screen of its own (pytest-xvfb); a file's tests stay together.
-side_by_side := $(if $(filter Linux,$(shell uname)),QT_QPA_PLATFORM=xcb) $(bin)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
+# Tests run in two processes, each on a virtual screen of its own (pytest-xvfb); a file's tests stay together. Threads
+# that wait for others sleep: the cores are shared.
+side_by_side := OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0 $(if $(filter Linux,$(shell uname)),QT_QPA_PLATFORM=xcb) $(bin)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 # Images from real microscopes, where this machine has them; without them their tests say so and skip.
 ifneq ($(wildcard ../shared/data),)
 export ANNOTRAIN_DATA ?= $(abspath ../shared/data)
