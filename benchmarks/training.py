@@ -21,8 +21,8 @@ from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import PRESETS
 from napari_annotrain.training import augment
 from napari_annotrain.training.batches import Batches
-from napari_annotrain.training.learner import prepare
 from napari_annotrain.training.loss import weighted_cross_entropy
+from napari_annotrain.training.preparation import prepare
 from napari_annotrain.training.sampler import Sampler
 
 

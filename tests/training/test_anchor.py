@@ -15,7 +15,7 @@ from napari_annotrain.net.model import Model
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.training.anchor import Anchor, share_for
 from napari_annotrain.training.batches import Batches
-from napari_annotrain.training.learner import prepare
+from napari_annotrain.training.preparation import prepare
 from napari_annotrain.training.trainer import fit
 
 IMAGE, TRUTH = cells((160, 160), n_cells=12)

@@ -183,7 +183,7 @@ def test_a_resumed_training_takes_the_same_steps(monkeypatch):
 
 
 def test_a_gradient_does_not_hang_on_the_parts_of_a_batch():
-    from napari_annotrain.training.learner import prepare
+    from napari_annotrain.training.preparation import prepare
 
     spec, net = spec_of(), NetSpec(width=4, depth=1, normalisation="none")
     images, maps = draw(spec)[2]

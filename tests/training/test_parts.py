@@ -16,7 +16,7 @@ import torch
 import sys
 from napari_annotrain.net.device import keep_freed_memory
 from napari_annotrain.specs import PRESETS
-from napari_annotrain.training.learner import prepare
+from napari_annotrain.training.preparation import prepare
 
 keep_freed_memory()
 net = PRESETS["fast"].net.choose({"block": sys.argv[1]})

@@ -17,7 +17,7 @@ from napari_annotrain.events import Checkpoint
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.training import learner as learning
 from napari_annotrain.training.anchor import Anchor
-from napari_annotrain.training.learner import prepare
+from napari_annotrain.training.preparation import prepare
 from napari_annotrain.training.sampler import NOT_LEARNT
 from napari_annotrain.training.teacher import SIZES, Teacher, n_resized, resize
 from napari_annotrain.training.trainer import fit

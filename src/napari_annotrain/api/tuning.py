@@ -88,7 +88,8 @@ def measure_batches(
     Returns
     -------
     Seconds and memory of each, and a proposal: of those that learn nearly as many pixels a second as the fastest, the
-    one nearest to the preset. What patches of another size teach is not measured.
+    one nearest to the preset. What patches of another size teach is not measured, nor what it takes to ask a base model
+    (`training.teacher`): with few cells a step takes up to twice as long.
 
     Raises
     ------

@@ -12,9 +12,10 @@ from napari_annotrain.events import Done, Event, Started, Step
 from napari_annotrain.net.device import describe, free_memory, keep_freed_memory
 from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.training.batches import Batches
-from napari_annotrain.training.learner import WentAstray, prepare
+from napari_annotrain.training.learner import WentAstray
 from napari_annotrain.training.parts import choose_parts
 from napari_annotrain.training.patch import patch_sizes
+from napari_annotrain.training.preparation import prepare
 from napari_annotrain.training.state import Weights
 
 #: The first and the last learning rate, and in how many steps it grows from one to the other.

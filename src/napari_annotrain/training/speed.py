@@ -15,9 +15,10 @@ from napari_annotrain.events import Done, Event, Searched, Started
 from napari_annotrain.net.device import describe, free_memory, keep_freed_memory, release_memory
 from napari_annotrain.specs import NetSpec, TrainSpec
 from napari_annotrain.training.batches import Batches
-from napari_annotrain.training.learner import Learner, prepare
+from napari_annotrain.training.learner import Learner
 from napari_annotrain.training.parts import choose_parts, step_memory
 from napari_annotrain.training.patch import patch_sizes
+from napari_annotrain.training.preparation import prepare
 
 #: Sides of patches, in px, and patches a step that are tried.
 PATCHES, BATCHES = (64, 128, 256), (2, 4, 8, 16)

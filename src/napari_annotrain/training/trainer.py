@@ -19,10 +19,11 @@ from napari_annotrain.training.anchor import Anchor
 from napari_annotrain.training.batches import Batches
 from napari_annotrain.training.image_loss import ImageLoss
 from napari_annotrain.training.kept import Kept, total_score
-from napari_annotrain.training.learner import Learner, prepare
+from napari_annotrain.training.learner import Learner
 from napari_annotrain.training.pace import doubts_about
 from napari_annotrain.training.parts import choose_parts
 from napari_annotrain.training.patch import patch_sizes
+from napari_annotrain.training.preparation import prepare
 from napari_annotrain.training.progress import Progress
 from napari_annotrain.training.sampler import FRESH_STEPS
 from napari_annotrain.training.shown import Blocks, Shown
