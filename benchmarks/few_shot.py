@@ -132,7 +132,7 @@ def main() -> None:
                 trees = [
                     kept.row(f"{name} {amount} forest seed {seed}", lambda n=name, a=amount, k=seed: forests(n, a, k))
                     for seed in range(given.seeds)
-                    if amount != "all images" and limit == given.seconds  # it is trained in a moment, whatever the limit
+                    if amount != "all images" and limit == given.seconds  # a forest takes a moment, whatever the limit
                 ]
                 if not any((*cells[2:], *trees)):
                     continue
