@@ -68,7 +68,9 @@ def test_why_something_cannot_be_done_stays_when_an_image_is_opened(lab):
     annotated(lab)
     lab.viewer.add_image(IMAGE[:20], name="more")
     lab.controller.guarded(lab.controller.accept.here)()  # before the window has had time to tell of the image
+    assert lab.controller.arrivals._soon.isActive(), "test invalid"
     QApplication.processEvents()
+    assert not lab.controller.arrivals._soon.isActive()
     assert "press What I see" in lab.status
     lab.viewer.add_image(IMAGE[:30], name="later")
     lab.wait(lambda: "later is open too" in lab.status)

@@ -58,7 +58,7 @@ def test_a_window_holds_the_normalised_image_and_its_annotation(monkeypatch, mos
 
 
 @pytest.mark.parametrize("most_cached", [0, 10**9])
-def test_held_out_pixels_are_never_shown(monkeypatch, most_cached):
+def test_held_out_pixels_are_marked_and_weigh_nothing(monkeypatch, most_cached):
     monkeypatch.setattr(sampling, "MOST_CACHED", most_cached)
     labels = np.kron(np.random.default_rng(0).integers(0, 2, (48, 48)), np.ones((16, 16))).astype(np.uint8)
     y, x = np.indices(labels.shape)

@@ -124,7 +124,7 @@ def test_parts_of_a_batch_take_the_step_of_the_whole(net, tiny_spec, parts):
     assert apart < 1e-3 * taught, "what is held on to is no rounding error"
 
 
-def test_annotation_that_is_not_to_be_learnt_teaches_nothing_not_even_what_the_model_says(net, tiny_spec, monkeypatch):
+def test_where_annotation_is_not_to_be_learnt_the_model_is_not_asked_in_its_stead(net, tiny_spec, monkeypatch):
     images, maps = batch()
     monkeypatch.setattr(learning, "resize", lambda images, rng: torch.zeros_like(images[:2]))
     maps[:, :2, :, 16:], seen = 0, []

@@ -70,6 +70,7 @@ class Controller:
         self.image: Image | None = None
         self.annotation: Labels | None = None
         self._holds: Callable[[], bool] | None = None  # while the sentence in the status line is true
+        self.n_problems = 0  # so often it was said why something cannot be done
         self.loading = Loading(self)
         self.tallies = Tallies(self)
         self.paint = PaintFlow(self)
@@ -169,6 +170,7 @@ class Controller:
     def say(self, text: str, problem: bool = False, as_long_as: Callable[[], bool] | None = None) -> None:
         """Put one sentence into the status line; it goes once `as_long_as` holds no more (`lasting`)."""
         self.session.status, self._holds = text, as_long_as
+        self.n_problems += problem
         if self.panel is not None:
             self.panel.set_status(text, problem)
 
@@ -238,8 +240,8 @@ class Controller:
         assert self.panel is not None
         images = self.roster.images()
         newest = images[-1] if images else None
-        self.panel.image.image_combo.set_items([(la.name, la) for la in images], prefer=newest)
         self.arrivals.look(images)
+        self.panel.image.image_combo.set_items([(la.name, la) for la in images], prefer=newest)
         self.offer_annotations()
         self.paint.colour()
         self.predict.veils.tidy_soon()

@@ -23,7 +23,7 @@ class Source(Protocol):
     def apply(self, drawn: Any, images: torch.Tensor, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, C, P, P) images and (B, M, P, P) maps, on the device of the windows.
 
-        The first map is 0 where nothing is known, the second is the weight.
+        The first map is 0 where nothing is known, -1 what is known but not to be learnt, the second is the weight.
         """
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate, pad
 from napari_annotrain.net.device import autocast
 from napari_annotrain.net.unet import UNet
 
-#: Besides a batch, every other patch of it is shown again, enlarged or shrunk by a factor between these.
+#: Besides a batch, half of its patches are shown again, enlarged or shrunk by a factor between these.
 SIZES = (0.5, 4.0)
 #: A model whose say is less than this is not asked: that costs nearly as much time as the step itself.
 LEAST_SAY = 0.2
@@ -75,7 +75,7 @@ class Teacher:
 
 @contextmanager
 def as_in_prediction(network: UNet) -> Iterator[None]:
-    """Let a network that learns normalise by the statistics it will be used with, and leave those as they are."""
+    """Let a network that learns normalise by its running statistics, which stay as they are, and drop nothing out."""
     learning = [part for part in network.modules() if part.training]  # frozen parts are not
     network.eval()
     try:
@@ -93,7 +93,7 @@ def n_resized(batch: int) -> int:
 def resize(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Show half of the (B, C, P, P) patches, drawn at random, at another size; mirrored where they become too small.
 
-    Computed on the processor, as not every GPU can smooth what it shrinks.
+    Of Apple's GPUs the processor does this, as older torch cannot smooth there what it shrinks.
 
     Returns
     -------
@@ -101,7 +101,8 @@ def resize(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """
     side, made = images.shape[-1], []
     for i in rng.permutation(len(images))[: n_resized(len(images))]:
-        factor, patch = float(np.exp(rng.uniform(*np.log(SIZES)))), images[i : i + 1].cpu()
+        factor, patch = float(np.exp(rng.uniform(*np.log(SIZES)))), images[i : i + 1]
+        patch = patch.cpu() if images.device.type == "mps" else patch
         if factor < 1:
             edge = int(side * (1 / factor - 1) / 2)  # at most half of the side
             wide = pad(patch, (edge,) * 4, mode="reflect")

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 class Arrivals:
     """Images that are opened beside the chosen one: it is said, and one is chosen where nothing was done on that.
 
-    Images that come together, such as the channels of a file, count as one arrival. What was said since they came,
-    such as why a training was refused, stays.
+    Images that come together, such as the channels of a file, count as one arrival. If something was refused since they
+    came, the reason stays instead.
     """
 
     def __init__(self, controller: "Controller") -> None:
         self._c = controller
         self._known: WeakSet[Image] = WeakSet()
         self._new: WeakSet[Image] = WeakSet()
-        self._said_before = ""
+        self._problems_before = 0
         self._soon = QTimer()
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(controller.guarded(self._tell))
@@ -31,7 +31,7 @@ class Arrivals:
         self._known.update(new)
         if new:
             if not self._new:
-                self._said_before = self._c.session.status
+                self._problems_before = self._c.n_problems
             self._new.update(new)
             self._soon.start(0)
 
@@ -64,5 +64,5 @@ class Arrivals:
 
     def _say(self, words: str) -> None:
         c, image = self._c, self._c.image
-        if c.session.status in ("", self._said_before):
+        if c.n_problems == self._problems_before:
             c.say(words, as_long_as=lambda: c.image is image)
