@@ -452,9 +452,9 @@ def test_what_is_not_predicted_yet_is_veiled_until_it_is(open_window, output):
     assert np.allclose(veil.extent.world, image.extent.world)
     covered = veil.data.reshape(SHAPE)  # at this size a cell of the veil is a pixel
     done = {tile for tile in lab.network.tiles if not covered[tile]}
-    if output == "cells":  # which come by the plane
+    if output == "cells":  # which come by the plane; those of the last one may not have been told apart yet
         assert {plane.mean() for plane in covered} == {0, 1}
-    assert len(done) >= 2 * A_PLANE
+    assert len(done) >= (A_PLANE if output == "cells" else 2 * A_PLANE)
     assert not covered[3].any(), "it began with the plane that is shown"
     assert all(covered[tile] for tile in all_tiles() if tile not in lab.network.tiles)
     lab.network.again(hold=A_PLANE)
