@@ -57,8 +57,14 @@ def test_a_window_holds_the_normalised_image_and_its_annotation(monkeypatch, mos
         assert ((weight > 0) == (shown > 0)).all()
 
 
+def rises(places):
+    """Whether a coordinate grows here, as it does not where an image is mirrored."""
+    grows = np.diff(places) == 1
+    return np.append(grows, False) | np.insert(grows, 0, False)
+
+
 @pytest.mark.parametrize("most_cached", [0, 10**9])
-def test_held_out_pixels_are_marked_and_weigh_nothing(monkeypatch, most_cached):
+def test_held_out_and_mirrored_pixels_are_marked_and_weigh_nothing(monkeypatch, most_cached):
     monkeypatch.setattr(sampling, "MOST_CACHED", most_cached)
     labels = np.kron(np.random.default_rng(0).integers(0, 2, (48, 48)), np.ones((16, 16))).astype(np.uint8)
     y, x = np.indices(labels.shape)
@@ -66,16 +72,22 @@ def test_held_out_pixels_are_marked_and_weigh_nothing(monkeypatch, most_cached):
     assert dataset.has_validation
     held_out = dataset.areas[0].held_out
     low, high = dataset.normalisations[0].low[0], dataset.normalisations[0].high[0]
-    touched = 0
+    touched = mirrored = 0
     windows = Sampler(dataset, 64, 64).draw(np.random.default_rng(1), 40)
     for image, (shown, weight) in zip(windows.images, windows.maps, strict=True):
         place = np.round(image[0].astype(float) * (high - low) + low).astype(int)  # of each pixel, mirrored ones too
         here = held_out.ravel()[place.clip(0, held_out.size - 1)]
-        touched += (shown == NOT_LEARNT).any()
-        assert set(np.unique(shown[here])) <= {NOT_LEARNT, 0}, "a mirrored pixel is not annotated"
-        assert (shown[~here] != NOT_LEARNT).all()
-        assert not weight[here].any()
-    assert touched, "no window touches a held-out block"
+        y, x = np.divmod(place, labels.shape[1])
+        inside = np.ix_(rises(y[:, 0]), rises(x[0]))
+        assert np.array_equal(shown[inside] == NOT_LEARNT, here[inside])
+        touched += here[inside].any()
+        outside = np.ones(shown.shape, bool)
+        outside[inside] = False
+        assert (shown[outside] == NOT_LEARNT).all()
+        mirrored += outside.any()
+        assert not weight[shown == NOT_LEARNT].any()
+    assert touched, "test invalid: no window touches a held-out block"
+    assert mirrored, "test invalid: no window reaches beyond the image"
 
 
 @pytest.mark.parametrize("most_cached", [0, 10**9])

@@ -20,6 +20,7 @@ from napari_annotrain.training.anchor import Anchor
 from napari_annotrain.training.preparation import prepare
 from napari_annotrain.training.sampler import NOT_LEARNT
 from napari_annotrain.training.teacher import SIZES, Teacher, n_resized, resize
+from napari_annotrain.training.teacher import differ as differ_from
 from napari_annotrain.training.trainer import fit
 
 IMAGE, TRUTH = cells((160, 160), n_cells=12)
@@ -32,7 +33,7 @@ def net(tiny_net):
 
 
 def differ(teacher, images, scores, free):
-    return teacher.differ(images, scores, free, 2, 5.0, torch.float32)
+    return differ_from(scores, teacher.answer(images, torch.float32), free, 2, 5.0)
 
 
 def network_of(net, seed):
@@ -126,10 +127,8 @@ def test_parts_of_a_batch_take_the_step_of_the_whole(net, tiny_spec, parts):
 
 def test_where_annotation_is_not_to_be_learnt_the_model_is_not_asked_in_its_stead(net, tiny_spec, monkeypatch):
     images, maps = batch()
-    monkeypatch.setattr(learning, "resize", lambda images, rng: torch.zeros_like(images[:2]))
     maps[:, :2, :, 16:], seen = 0, []
-    differ = Teacher.differ
-    monkeypatch.setattr(Teacher, "differ", lambda self, *rest: seen.append(rest[2]) or differ(self, *rest))
+    monkeypatch.setattr(learning, "differ", lambda *rest: seen.append(rest[2]) or differ_from(*rest))
     step_of(net, tiny_spec, images, maps)
     maps[:, 0, :, 16:] = NOT_LEARNT
     step_of(net, tiny_spec, images, maps)
@@ -137,6 +136,40 @@ def test_where_annotation_is_not_to_be_learnt_the_model_is_not_asked_in_its_stea
     assert unknown[..., 16:].all()
     assert not held_out[..., 16:].any()
     assert torch.equal(unknown[..., :16], held_out[..., :16])
+
+
+def test_weights_are_pulled_towards_the_model_and_frozen_ones_stay(net):
+    theirs, ours = network_of(net, 1), network_of(net, 0)
+    *learning, frozen = ours.parameters()
+    for p in learning:
+        p.requires_grad_(True)
+    before = [p.detach().clone() for p in ours.parameters()]
+    Teacher(theirs).pull(ours, 0.25)
+    for was, now, known in zip(before, ours.parameters(), theirs.parameters(), strict=True):
+        expected = was if now is frozen else 0.75 * was + 0.25 * known
+        assert torch.allclose(now, expected, atol=1e-6)
+
+
+def test_a_long_training_goes_no_farther_from_the_model_than_a_short_one(net, tiny_spec, monkeypatch):
+    """Of cells that contradict it; without the pull it goes on and on."""
+    images, maps = batch()
+
+    def far(*steps):
+        known = network_of(net, 1)
+        one = prepare(net, tiny_spec, start=known.state_dict(), anchor=Anchor(known.state_dict(), 1.0))
+        found = []
+        for step in range(1, 1 + max(steps)):
+            one.learn(images, maps, 5e-3)
+            if step in steps:
+                pairs = zip(one.network.parameters(), known.parameters(), strict=True)
+                found.append(sum((ours - theirs).square().sum().item() for ours, theirs in pairs) ** 0.5)
+        return found
+
+    short, long = far(100, 300)
+    assert long < 1.2 * short
+    monkeypatch.setattr(learning, "PULL", 0.0)
+    short, long = far(100, 300)
+    assert long > 1.5 * short
 
 
 def test_what_is_known_of_large_cells_outlives_learning_small_ones(tiny_spec, monkeypatch):
@@ -163,8 +196,8 @@ def test_what_is_known_of_large_cells_outlives_learning_small_ones(tiny_spec, mo
 
 
 def test_a_model_of_which_little_is_kept_or_that_is_wrong_is_not_asked(net, tiny_spec, monkeypatch):
-    asked, differ = [], Teacher.differ
-    monkeypatch.setattr(Teacher, "differ", lambda self, *rest: asked.append(len(rest[0])) or differ(self, *rest))
+    asked, answer = [], Teacher.answer
+    monkeypatch.setattr(Teacher, "answer", lambda self, *rest: asked.append(len(rest[0])) or answer(self, *rest))
     for share, agreement in ((0.1, 1.0), (0.0, 1.0), (0.9, 0.1)):
         prepare(net, tiny_spec, anchor=Anchor(UNet(net).state_dict(), share, agreement)).learn(*batch())
     assert not asked
@@ -173,8 +206,8 @@ def test_a_model_of_which_little_is_kept_or_that_is_wrong_is_not_asked(net, tiny
 
 
 def test_a_training_that_goes_on_takes_the_steps_of_one_in_one_go(tiny_net, tiny_spec, monkeypatch):
-    asked, differ = [], Teacher.differ
-    monkeypatch.setattr(Teacher, "differ", lambda self, *rest: asked.append(1) or differ(self, *rest))
+    asked, answer = [], Teacher.answer
+    monkeypatch.setattr(Teacher, "answer", lambda self, *rest: asked.append(1) or answer(self, *rest))
     monkeypatch.setattr(Anchor, "trusted", lambda self, iou, n_cells: self)
     net, spec = tiny_net.model_copy(update={"outputs": 3}), tiny_spec.model_copy(update={"validation": 0.0})
     dataset = build_dataset([AnnotatedImage(Stack.of(IMAGE), Stack.of(painted_cells(TRUTH, 4)))], "cells", spec)

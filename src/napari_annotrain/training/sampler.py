@@ -18,7 +18,7 @@ MOST_CACHED = 400_000_000
 #: What was painted while training went on: this share of the patches is cut there at first, falling to none over so
 #: many steps. It has its usual share besides.
 FRESH_SHARE, FRESH_STEPS = 0.5, 300
-#: In the place of a class: annotated, but held out or in another area.
+#: In the place of a class: annotated, but held out or in another area; or mirrored, beyond the image.
 NOT_LEARNT = -1
 #: (C, Y, X) image and (2 or 3, Y, X) maps of one window.
 _Cut = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
@@ -39,8 +39,8 @@ class Windows:
     images
         (B, C, S, S) float32, normalised; mirrored where the image ends.
     maps
-        (B, 2 or 3, S, S) float32: class index + 1 (0: not annotated, -1: annotated, but not to be learnt here), weight,
-        and for cells their distance map.
+        (B, 2 or 3, S, S) float32: class index + 1 (0: not annotated, -1: nothing is to be learnt here, as annotation is
+        held out or the image has ended), weight, and for cells their distance map.
     """
 
     images: npt.NDArray[np.float32]
@@ -189,8 +189,14 @@ def _of_area(index: int, yx: _Positions) -> _Positions:
 
 
 def _read_maps(dataset: AnnotatedDataset, area: Area, window: Box, on_plane: Sequence[Area]) -> npt.NDArray[np.float32]:
-    """Target and weight of an area's pixels, in a window; what is held out, or another area's, is not to be learnt."""
+    """Target and weight of an area's pixels, in a window; what is held out, or another area's, is not to be learnt.
+
+    Nor is what lies beyond the image: it repeats what lies within, and what is annotated there.
+    """
     maps = np.zeros((2 + len(dataset.distances), *(s.stop - s.start for s in window)), np.float32)
+    inside, _ = _overlap(window, tuple(slice(0, n) for n in dataset.images[area.image].stack.shape[-2:]))  # type: ignore[arg-type]
+    maps[0] = NOT_LEARNT
+    maps[0][inside] = 0
     for other in on_plane:
         if all(w.start < b.stop and b.start < w.stop for w, b in zip(window, other.box, strict=True)):
             here, there = _overlap(window, other.box)
