@@ -16,6 +16,7 @@ from napari_annotrain.net.unet import UNet
 from napari_annotrain.training.anchor import Anchor, share_for
 from napari_annotrain.training.batches import Batches
 from napari_annotrain.training.preparation import prepare
+from napari_annotrain.training.teacher import Teacher
 from napari_annotrain.training.trainer import fit
 
 IMAGE, TRUTH = cells((160, 160), n_cells=12)
@@ -77,6 +78,20 @@ def test_training_on_from_a_model_that_came_from_the_shipped_one_is_anchored_the
     first = train_few()
     assert first.card.anchor == "cells-2d"
     assert train_few(base=first).card.anchor == "cells-2d"
+
+
+def test_weights_are_pulled_to_the_shipped_ones_only_where_the_training_starts_from_them(tmp_path, monkeypatch):
+    pulled, out = [], tmp_path / "cells.safetensors"
+    monkeypatch.setattr(Anchor, "trusted", lambda self, iou, n_cells: self)
+    monkeypatch.setattr(Teacher, "pull", lambda self, network, share: pulled.append(share))
+    first = train_few(out=out)
+    assert len(pulled) == 2
+    resumed = at.train(IMAGE, painted_cells(TRUTH, 4), target="cells", out=out, resume=True, steps=3)
+    assert len(pulled) == 3
+    assert first.card.starts_at_anchor
+    assert resumed.card.starts_at_anchor
+    assert not train_few(base=first).card.starts_at_anchor
+    assert len(pulled) == 3, "what the first training has learnt is not pulled out again"
 
 
 def test_weights_of_another_version_under_the_same_name_are_no_anchor():

@@ -82,11 +82,12 @@ def make_plan(
             "The annotation has other classes or channels than the training to resume: train without --resume."
         )
     made = _make_card(dataset, net, spec, target, class_names, base, scale)
-    anchor = _find_anchor(base, origin, made, dataset.sizes.n if dataset.sizes else 0)
+    anchor = _find_anchor(base, origin, made, dataset.sizes.n if dataset.sizes else 0, card is not None)
     made = made.model_copy(
         update={
             "anchor": origin.anchor if anchor and origin else None,
             "anchor_digest": digest(anchor.weights) if anchor else "",
+            "starts_at_anchor": anchor is not None and anchor.is_start,
         }
     )
     growth = Growth(feed, goal, spec, scale, window_px) if feed is not None else None
@@ -179,7 +180,7 @@ def _build(
     return replace(rescaled, sizes=dataset.sizes, notes=(*rescaled.notes, words)), scale
 
 
-def _find_anchor(base: Model | None, origin: Card | None, card: Card, n_cells: int) -> Anchor | None:
+def _find_anchor(base: Model | None, origin: Card | None, card: Card, n_cells: int, resumed: bool) -> Anchor | None:
     """The base model that the one to start from is or goes back to, where the new one can keep a share of it."""
     if origin is None or origin.anchor is None:
         return None
@@ -192,7 +193,8 @@ def _find_anchor(base: Model | None, origin: Card | None, card: Card, n_cells: i
     else:
         return None
     same = anchor.card.net == card.net and anchor.card.target == card.target
-    return Anchor(anchor.weights, share_for(n_cells)) if same else None
+    is_start = origin.starts_at_anchor if resumed else anchor is base
+    return Anchor(anchor.weights, share_for(n_cells), is_start=is_start) if same else None
 
 
 def _window_px(net: NetSpec, spec: TrainSpec) -> int:

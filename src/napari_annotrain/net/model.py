@@ -45,6 +45,8 @@ class Card(Spec):
         Name of the shipped model that models trained from this one keep a share of (`training.anchor`).
     anchor_digest
         `digest` of its weights, which another version may have changed; empty in the shipped model itself.
+    starts_at_anchor
+        Whether its training began with those weights and nothing else.
     margin_px, grid_px
         What tiling needs (see `tiles.geometry`); kept for other programs.
     released
@@ -72,6 +74,7 @@ class Card(Spec):
     min_size_px: int | None = 0
     anchor: str | None = None
     anchor_digest: str = ""
+    starts_at_anchor: bool = False
     margin_px: int = 0
     grid_px: int = 1
     released: tuple[str, ...] = ()

@@ -27,12 +27,15 @@ class Anchor:
         0: the trained weights as they are, 1: the shipped ones.
     agreement, n_cells
         Of the shipped model with what is annotated, 0 to 1; and how many cells said so.
+    is_start
+        Whether the training starts from these weights, and not from a model that has learnt more since.
     """
 
     weights: Weights
     share: float
     agreement: float = 1.0
     n_cells: int = 0
+    is_start: bool = True
 
     def trusted(self, iou: float, n_cells: int) -> "Anchor":
         """Keep less of a model that agrees with less than three quarters of the annotation; half is no agreement.

@@ -40,7 +40,7 @@ class Learner:
     anchor
         What every result keeps a share of; None for nothing.
     teacher
-        The same model, asked for what is not annotated while that counts enough.
+        The same model, asked for what is not annotated while that counts enough; till then weights are pulled to it.
     step
         Steps taken so far.
     parts
@@ -78,8 +78,8 @@ class Learner:
         images
             (B, C, Y, X) float32 on the device.
         maps
-            (B, 2 or more, Y', X') float32 on the device: class index + 1 (0: not annotated, -1: annotated, but not to
-            be learnt), weight, distance map or target images.
+            (B, 2 or more, Y', X') float32 on the device: class index + 1 (0: not annotated, -1: not to be learnt here),
+            weight, distance map or target images.
         rate
             Learning rate; None: that of a training without an end (`Pace`).
 
@@ -96,10 +96,10 @@ class Learner:
             torch.manual_seed((spec.seed * 1_000_003 + self.step) % 2**63)
         self.optimiser.zero_grad(set_to_none=True)
         loss = self._gradients(images, maps)
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
         if self._is_taught:
             self._stay_near(rate)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         self.step += 1
         if not np.isfinite(loss):
             raise WentAstray(
@@ -151,10 +151,11 @@ class Learner:
         return (value + 0 * forgotten).item()  # what is forgotten is not told, unless it is not a number
 
     def _stay_near(self, rate: float) -> None:
-        """Keep near to the anchor, however long the training."""
+        """Keep near to the anchor, however long the training; a user's model keeps what it has learnt since."""
         assert self.anchor is not None
         assert self.teacher is not None
-        self.teacher.pull(self.network, min(1.0, PULL * rate * self.anchor.say))
+        if self.anchor.is_start:
+            self.teacher.pull(self.network, min(1.0, PULL * rate * self.anchor.say))
 
     def _backward(self, loss: torch.Tensor) -> None:
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]

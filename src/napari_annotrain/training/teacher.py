@@ -15,12 +15,12 @@ from napari_annotrain.net.unet import UNet
 SIZES = (0.5, 4.0)
 #: A model whose say is less than this is not asked: that costs nearly as much time as the step itself.
 LEAST_SAY = 0.2
-#: How much what it says counts against the annotation. Chosen on training images of DSB 2018, with a base that has not
-#: seen them: with 1, ten cells cost up to 0.02 of AP50, with 4 up to 0.01 (while patches of other sizes still shared
-#: the batch statistics).
+#: How much what a shipped model says counts against the annotation. Chosen on training images of DSB 2018, with a base
+#: that has not seen them: with 1, ten cells cost up to 0.02 of AP50, with 4 up to 0.01 (while patches of other sizes
+#: still shared the batch statistics).
 HOLD = 4.0
-#: How fast weights are pulled back to the shipped model's, by the learning rate. Chosen on training images of DSB 2018:
-#: with 15, ten cells of the second draw still fell from 0.75 to 0.64 between 150 and 600 steps.
+#: How fast weights are pulled back to the shipped model's, by the learning rate of AdamW. Chosen on training images of
+#: DSB 2018: with 15, ten cells of the second draw still fell from 0.75 to 0.64 between 150 and 600 steps.
 PULL = 50.0
 
 
@@ -53,8 +53,9 @@ class Teacher:
         """Move the trainable weights of a network by this share of the way to the shipped model's.
 
         A weight decay towards what was learnt before instead of towards zero, as in L2-SP (Li, Grandvalet and Davoine
-        2018, Explicit inductive bias for transfer learning with convolutional networks, ICML, equation 2), apart from
-        the gradient as in AdamW. So a network goes no farther from there in an hour than in some minutes.
+        2018, Explicit inductive bias for transfer learning with convolutional networks, ICML, equation 2), before the
+        step and apart from its gradient as in AdamW. So a network goes no farther from there in an hour than in some
+        minutes.
         """
         pairs = zip(network.parameters(), self.network.parameters(), strict=True)
         learning = [(ours, theirs) for ours, theirs in pairs if ours.requires_grad]
@@ -107,8 +108,8 @@ def n_resized(batch: int) -> int:
 def resize(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Show half of the (B, C, P, P) patches, drawn at random, at another size; mirrored where they become too small.
 
-    Also what is annotated in them: a network that is not asked where the annotation contradicts the shipped model
-    scored the same on training images of DSB 2018, and forgot more of large cells.
+    Also what is annotated in them: not to ask where the annotation contradicts the shipped model changed little on
+    training images of DSB 2018.
 
     Of Apple's GPUs the processor does this, as older torch cannot smooth there what it shrinks.
 
