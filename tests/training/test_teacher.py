@@ -17,9 +17,10 @@ from napari_annotrain.events import Checkpoint
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.training import learner as learning
 from napari_annotrain.training.anchor import Anchor
+from napari_annotrain.training.other_sizes import SIZES, n_resized, resize
 from napari_annotrain.training.preparation import prepare
 from napari_annotrain.training.sampler import NOT_LEARNT
-from napari_annotrain.training.teacher import SIZES, Teacher, n_resized, resize
+from napari_annotrain.training.teacher import Teacher, ask
 from napari_annotrain.training.teacher import differ as differ_from
 from napari_annotrain.training.trainer import fit
 
@@ -33,7 +34,7 @@ def net(tiny_net):
 
 
 def differ(teacher, images, scores, free):
-    return differ_from(scores, teacher.answer(images, torch.float32), free, 2, 5.0)
+    return differ_from(scores, ask(teacher.network, images, torch.float32), free, 2, 5.0)
 
 
 def network_of(net, seed):
@@ -196,8 +197,8 @@ def test_what_is_known_of_large_cells_outlives_learning_small_ones(tiny_spec, mo
 
 
 def test_a_model_of_which_little_is_kept_or_that_is_wrong_is_not_asked(net, tiny_spec, monkeypatch):
-    asked, answer = [], Teacher.answer
-    monkeypatch.setattr(Teacher, "answer", lambda self, *rest: asked.append(len(rest[0])) or answer(self, *rest))
+    asked = []
+    monkeypatch.setattr(learning, "ask", lambda *rest: asked.append(len(rest[1])) or ask(*rest))
     for share, agreement in ((0.1, 1.0), (0.0, 1.0), (0.9, 0.1)):
         prepare(net, tiny_spec, anchor=Anchor(UNet(net).state_dict(), share, agreement)).learn(*batch())
     assert not asked
@@ -206,8 +207,8 @@ def test_a_model_of_which_little_is_kept_or_that_is_wrong_is_not_asked(net, tiny
 
 
 def test_a_training_that_goes_on_takes_the_steps_of_one_in_one_go(tiny_net, tiny_spec, monkeypatch):
-    asked, answer = [], Teacher.answer
-    monkeypatch.setattr(Teacher, "answer", lambda self, *rest: asked.append(1) or answer(self, *rest))
+    asked = []
+    monkeypatch.setattr(learning, "ask", lambda *rest: asked.append(1) or ask(*rest))
     monkeypatch.setattr(Anchor, "trusted", lambda self, iou, n_cells: self)
     net, spec = tiny_net.model_copy(update={"outputs": 3}), tiny_spec.model_copy(update={"validation": 0.0})
     dataset = build_dataset([AnnotatedImage(Stack.of(IMAGE), Stack.of(painted_cells(TRUTH, 4)))], "cells", spec)

@@ -68,6 +68,13 @@ def autocast(device: torch.device, precision: torch.dtype) -> Iterator[None]:
         yield
 
 
+def answer(network: torch.nn.Module, images: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
+    """The scores of a network for (B, C, Y, X) images on its device, computed in a precision."""
+    with autocast(images.device, precision):
+        scores: torch.Tensor = network(images.contiguous(memory_format=torch.channels_last))
+    return scores
+
+
 class _AllDigits:
     """Keeps cuDNN from rounding float32 to TF32 (10 bits); the switch is the process's."""
 

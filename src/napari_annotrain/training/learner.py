@@ -6,21 +6,23 @@ import numpy as np
 import torch
 
 from napari_annotrain.errors import AnnotrainError
-from napari_annotrain.net.device import autocast
+from napari_annotrain.net.device import answer
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import TrainSpec
 from napari_annotrain.training.anchor import Anchor
 from napari_annotrain.training.label_loss import label_loss
 from napari_annotrain.training.loss import weighted_smooth_l1
+from napari_annotrain.training.other_sizes import resize
 from napari_annotrain.training.pace import Pace
+from napari_annotrain.training.past import Past
 from napari_annotrain.training.teacher import (
     HOLD,
     LEAST_SAY,
     PULL,
     Teacher,
     as_in_prediction,
+    ask,
     differ,
-    resize,
 )
 
 #: How much the distance maps count against the classes.
@@ -41,6 +43,8 @@ class Learner:
         What every result keeps a share of; None for nothing.
     teacher
         The same model, asked for what is not annotated while that counts enough; till then weights are pulled to it.
+    past
+        Else asked for what is not annotated; None: nobody is.
     step
         Steps taken so far.
     parts
@@ -60,6 +64,7 @@ class Learner:
     scaler: torch.amp.GradScaler
     anchor: Anchor | None = None
     teacher: Teacher | None = None
+    past: Past | None = None
     step: int = 0
     parts: int = 1
     pace: Pace = field(default_factory=Pace)
@@ -106,6 +111,8 @@ class Learner:
                 "Training went astray (the loss is not a number): lower the learning rate and train again."
             )
         self._move_average(min(spec.averaging, (1 + self.step) / (10 + self.step)))
+        if self.past is not None:
+            self.past.follow(self.average, self.step)
         return loss
 
     @torch.no_grad()
@@ -129,23 +136,24 @@ class Learner:
         total, free, resized = maps[:, 1].sum().clamp(min=1e-6), maps[:, 0] == 0, images[:0]
         if self._is_taught:
             resized = resize(images, np.random.default_rng((self.spec.seed, self.step, 1)))
-        n_asked, n_distances = free.sum() + len(resized) * free[0].numel(), maps.shape[1] - 2
+        n_asked, n_distances = free.sum().clamp(min=1) + len(resized) * free[0].numel(), maps.shape[1] - 2
+        asked = self._asked if len(resized) or free.any() else None
         value = forgotten = torch.zeros((), device=self.device)
         for some, known, unknown in zip(*(of.chunk(self.parts) for of in (images, maps, free)), strict=True):
-            scores = self._answer(some)
+            scores = answer(self.network, some, self.precision)
             loss = (self.other_loss or self._loss)(scores, known) * (known[:, 1].sum() / total)
             value = value + loss.detach()
-            if self._is_taught:
-                far = self._forgotten(some, scores, unknown, n_distances) / n_asked
+            if asked is not None:
+                far = self._forgotten(*asked, some, scores, unknown, n_distances) / n_asked
                 forgotten, loss = forgotten + far.detach(), loss + far
             self._backward(loss)
-        if self._is_taught:
+        if asked is not None and len(resized):
             at_once = -(-len(images) // self.parts)
             with as_in_prediction(self.network):
                 for some in resized.chunk(-(-len(resized) // at_once)):
-                    scores = self._answer(some)
+                    scores = answer(self.network, some, self.precision)
                     everywhere = torch.ones_like(scores[:, 0], dtype=torch.bool)
-                    far = self._forgotten(some, scores, everywhere, n_distances) / n_asked
+                    far = self._forgotten(*asked, some, scores, everywhere, n_distances) / n_asked
                     self._backward(far)
                     forgotten = forgotten + far.detach()
         return (value + 0 * forgotten).item()  # what is forgotten is not told, unless it is not a number
@@ -160,24 +168,34 @@ class Learner:
     def _backward(self, loss: torch.Tensor) -> None:
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
 
-    def _answer(self, images: torch.Tensor) -> torch.Tensor:
-        with autocast(self.device, self.precision):
-            scores: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
-        return scores
-
     @property
     def _is_taught(self) -> bool:
         heard = self.anchor is not None and self.anchor.say >= LEAST_SAY
         return heard and self.teacher is not None and self.other_loss is None
 
+    @property
+    def _asked(self) -> tuple[UNet, float] | None:
+        """Which network is asked where nothing is annotated, and its say: a trusted shipped model, or else the past."""
+        if self._is_taught:
+            assert self.anchor is not None
+            assert self.teacher is not None
+            return self.teacher.network, self.anchor.say
+        if self.past is None or self.past.say(self.step) < LEAST_SAY:
+            return None
+        return self.past.network, self.past.say(self.step)
+
     def _forgotten(
-        self, images: torch.Tensor, scores: torch.Tensor, counts: torch.Tensor, n_distances: int
+        self,
+        network: UNet,
+        say: float,
+        images: torch.Tensor,
+        scores: torch.Tensor,
+        counts: torch.Tensor,
+        n_distances: int,
     ) -> torch.Tensor:
-        """How far the network has left the teacher's answers where they count, as far as they are kept."""
-        assert self.anchor is not None
-        assert self.teacher is not None
-        answers, n_classes = self.teacher.answer(images, self.precision), scores.shape[1] - n_distances
-        return HOLD * self.anchor.say * differ(scores, answers, counts, n_classes, DISTANCE_SHARE)
+        """How far the learning network has left this one's answers where they count, as far as they are kept."""
+        answers, n_classes = ask(network, images, self.precision), scores.shape[1] - n_distances
+        return HOLD * say * differ(scores, answers, counts, n_classes, DISTANCE_SHARE)
 
     def _loss(self, scores: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         target, weight, distances = maps[:, 0].long() - 1, maps[:, 1], maps[:, 2:]

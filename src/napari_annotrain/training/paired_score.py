@@ -7,7 +7,7 @@ import torch
 
 from napari_annotrain.data.paired import PairedDataset
 from napari_annotrain.data.validation import BLOCK, is_validation
-from napari_annotrain.net.device import autocast
+from napari_annotrain.net.device import answer
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import TrainSpec
 from napari_annotrain.tiles.geometry import Geometry
@@ -60,10 +60,9 @@ class PairedBlocks:
         tables, losses, network_was_training = [], [], network.training
         network.eval()
         for i in range(0, len(self.images), batch):
-            images = self.images[i : i + batch].to(device, memory_format=torch.channels_last)
+            images = self.images[i : i + batch].to(device)
             maps = self.maps[i : i + batch]
-            with autocast(device, precision):
-                made = network(images)[:, :, self.crop, self.crop].float().cpu()
+            made = answer(network, images, precision)[:, :, self.crop, self.crop].float().cpu()
             found, target = finish(made, maps)
             squared = ((found - target).square() * maps[:, 1:2]).double().sum((1, 2, 3))
             tables.append(torch.stack([squared, maps[:, 1].double().sum((1, 2)) * made.shape[1]], 1))

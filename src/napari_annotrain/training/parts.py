@@ -3,9 +3,9 @@ import torch
 from napari_annotrain.specs import NetSpec
 
 #: What a step takes a pixel of its patches: so many numbers for each convolution and feature map of the top level, in
-#: the network's precision; what it takes besides, in bytes; and the floats a weight (itself, average, gradient,
-#: momenta). Fitted to peak resident sizes, widths 16 to 64, patches 128 to 512.
-NUMBERS_PER_MAP, BESIDES, FLOATS_PER_WEIGHT = 19.0, 100_000_000, 6
+#: the network's precision; what it takes besides, in bytes; and the floats a weight (itself, average, past,
+#: gradient, momenta). Fitted to peak resident sizes, widths 16 to 64, patches 128 to 512.
+NUMBERS_PER_MAP, BESIDES, FLOATS_PER_WEIGHT = 19.0, 100_000_000, 7
 #: Share of the memory that is free that training may take; the window and other programs live on the rest.
 SHARE = 0.6
 #: How much more blocks take than plain ones: what is added is kept, or all that was read at each step. Of the numbers

@@ -24,6 +24,8 @@ class TrainingState:
         What validation has kept so far (`training.kept.Kept`); None before the first validation.
     pace
         What the learning rate hangs on besides the step.
+    past, past_since
+        What the network was before (`training.past.Past`), and since which step; None where that is not kept.
     """
 
     step: int
@@ -35,16 +37,21 @@ class TrainingState:
     best_score: float = -1.0
     highest: torch.Tensor | None = None
     pace: Pace = field(default_factory=Pace)
+    past: Weights | None = None
+    past_since: int = 0
 
     def tensors(self) -> Weights:
         """Everything as one flat dictionary of tensors, for a file."""
         flat = {"progress": torch.tensor([self.step, self.seconds, self.best_score], dtype=torch.float64)}
-        for group, weights in (("weights", self.weights), ("average", self.average), ("best", self.best or {})):
+        groups = {"weights": self.weights, "average": self.average, "best": self.best or {}, "past": self.past or {}}
+        for group, weights in groups.items():
             flat |= {f"{group}/{name}": tensor for name, tensor in weights.items()}
         if self.highest is not None:
             flat["highest"] = self.highest
         if self.pace != Pace():
             flat["pace"] = torch.tensor(astuple(self.pace), dtype=torch.float64)
+        if self.past is not None:
+            flat["past_since"] = torch.tensor(self.past_since)
         for name, slots in self.optimiser.items():
             flat |= {f"optimiser/{name}/{slot}": tensor for slot, tensor in slots.items()}
         return flat
@@ -52,7 +59,7 @@ class TrainingState:
     @classmethod
     def from_tensors(cls, flat: Weights) -> "TrainingState":
         """Inverse of `tensors`."""
-        groups: dict[str, Any] = {"weights": {}, "average": {}, "best": {}, "optimiser": {}}
+        groups: dict[str, Any] = {"weights": {}, "average": {}, "best": {}, "past": {}, "optimiser": {}}
         for key, tensor in flat.items():
             group, _, rest = key.partition("/")
             if group == "optimiser":
@@ -61,11 +68,12 @@ class TrainingState:
             elif group in groups:
                 groups[group][rest] = tensor
         step, seconds, best_score = flat["progress"].tolist()
-        groups["best"] = groups["best"] or None
+        groups |= {name: groups[name] or None for name in ("best", "past")}
         pace = Pace()
         if "pace" in flat:
             best, since, factor = flat["pace"].tolist()
             pace = Pace(best, int(since), factor)
+        groups["past_since"] = int(flat.get("past_since", torch.tensor(0)))
         return cls(int(step), seconds, best_score=best_score, highest=flat.get("highest"), pace=pace, **groups)
 
 

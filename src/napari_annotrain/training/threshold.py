@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from napari_annotrain.metrics.jackknife import standard_error
-from napari_annotrain.net.device import autocast
+from napari_annotrain.net.device import answer
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.objects.rules import THRESHOLD
 from napari_annotrain.training.validate import ValidationSet
@@ -42,9 +42,8 @@ def choose_threshold(
     network.eval()
     found = []
     for i in range(0, len(blocks.images), batch):
-        images = blocks.images[i : i + batch].to(device, memory_format=torch.channels_last)
-        with autocast(device, precision):
-            scores = network(images)[:, : blocks.n_classes, blocks.crop, blocks.crop].float().cpu()
+        images = blocks.images[i : i + batch].to(device)
+        scores = answer(network, images, precision)[:, : blocks.n_classes, blocks.crop, blocks.crop].float().cpu()
         inside, target = scores.softmax(1)[:, 1].numpy(), blocks.target[i : i + batch].numpy()
         found += [_count(*one) for one in zip(inside, target, strict=True)]
     counts = np.stack(found)  # (N, 2, choices) pixels above each choice outside and inside of cells

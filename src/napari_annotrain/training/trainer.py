@@ -22,6 +22,7 @@ from napari_annotrain.training.kept import Kept, total_score
 from napari_annotrain.training.learner import Learner
 from napari_annotrain.training.pace import doubts_about
 from napari_annotrain.training.parts import choose_parts
+from napari_annotrain.training.past import Past
 from napari_annotrain.training.patch import patch_sizes
 from napari_annotrain.training.preparation import prepare
 from napari_annotrain.training.progress import Progress
@@ -122,6 +123,13 @@ def _prepare(
         learner.other_loss = ImageLoss(spec.image)
         if dataset.residual and start is None and state is None:
             learner.start_at_zero()
+    else:
+        learner.past = Past.of(learner.average)
+        if state is not None and state.past is not None:
+            learner.past.network.load_state_dict(state.past)
+            learner.past.since = state.past_since
+        elif state is not None:  # written before there was a past
+            learner.past.forget(learner.step)
     return learner
 
 
@@ -165,6 +173,8 @@ def _grow(
         shown = Shown.of(grown.dataset, learner.network.spec, learner.spec)
         batches.grow(grown, learner.step)
         learner.pace = learner.pace.afresh()
+        if learner.past is not None:
+            learner.past.forget(learner.step)
         if learner.anchor is not None:
             n_cells = _n_cells(grown.dataset)
             known = learner.anchor.is_known_after(n_cells)
@@ -249,6 +259,8 @@ def _checkpoint(
         to_go_on.score,
         to_go_on.highest,
         learner.pace,
+        copy_weights(learner.past.network) if learner.past is not None else None,
+        learner.past.since if learner.past is not None else 0,
     )
     given = copy_weights(learner.result()) if progress.kept.weights is None else progress.kept.weights
     return Checkpoint(learner.step, given, state, progress.threshold)

@@ -7,7 +7,7 @@ import torch
 
 from napari_annotrain.data.dataset import AnnotatedDataset
 from napari_annotrain.data.validation import BLOCK
-from napari_annotrain.net.device import autocast
+from napari_annotrain.net.device import answer
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.tiles.geometry import Geometry
 from napari_annotrain.training.loss import weighted_cross_entropy
@@ -99,10 +99,9 @@ def score(
     tables, losses, network_was_training = [], [], network.training
     network.eval()
     for i in range(0, len(blocks.images), batch):
-        images = blocks.images[i : i + batch].to(device, memory_format=torch.channels_last)
+        images = blocks.images[i : i + batch].to(device)
         target = blocks.target[i : i + batch]
-        with autocast(device, precision):
-            scores = network(images)[:, :k, blocks.crop, blocks.crop].float().cpu()
+        scores = answer(network, images, precision)[:, :k, blocks.crop, blocks.crop].float().cpu()
         known = target >= 0
         losses.append((weighted_cross_entropy(scores, target, known.float()).item(), int(known.sum())))
         pairs = target * k + scores.argmax(1)

@@ -1,0 +1,56 @@
+"""What a network has said before is kept where nothing is annotated, however long it trains."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+
+from napari_annotrain.net.unet import UNet
+
+#: Later weights count more in the mean, which so lies a third of the training behind.
+ETA = 1
+#: What it has said counts more and more, and after so many steps as much as what a trusted shipped model says. Chosen
+#: on training images: at once, ten cells of DSB 2018 reached an AP50 of 0.35 after 350 steps instead of 0.45.
+STEPS_TO_FULL_SAY = 1000
+
+
+@dataclass(eq=False)
+class Past:
+    """The mean of what a network was since the annotation last changed, asked where nothing is annotated.
+
+    Ten cells say little of the rest of an image, and in a long training the rest becomes anything: every speck a cell.
+    So the network stays near what it said there before, as in a mean teacher (Tarvainen and Valpola 2017, NeurIPS,
+    section 2), but one that is far behind however long the training: the polynomial-decay average of Shamir and Zhang
+    (2013, Stochastic gradient descent for non-smooth optimization, ICML, section 4).
+
+    Attributes
+    ----------
+    network
+        In evaluation mode and without gradients.
+    since
+        The step before which it knows nothing.
+    """
+
+    network: UNet
+    since: int = 0
+
+    @classmethod
+    def of(cls, average: UNet) -> "Past":
+        """Nothing yet, of a network that begins with these weights."""
+        return cls(copy.deepcopy(average).eval().requires_grad_(False))
+
+    def forget(self, step: int) -> None:
+        """Begin anew with this step: what was said before may be what has just been corrected."""
+        self.since = step
+
+    @torch.no_grad()
+    def follow(self, average: UNet, step: int) -> None:
+        """Add the weights after so many steps to the mean."""
+        share = (ETA + 1) / (step - self.since + ETA)
+        for mean, latest in zip(self.network.state_dict().values(), average.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(latest, share)
+
+    def say(self, step: int) -> float:
+        """How much its answers count before a step, 0 to 1."""
+        return min(1.0, (step - self.since) / STEPS_TO_FULL_SAY)
