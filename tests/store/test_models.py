@@ -74,6 +74,20 @@ def test_training_states_survive_a_file(model, tmp_path, with_best):
     assert torch.equal(loaded.optimiser["head.weight"]["exp_avg"], momenta["head.weight"]["exp_avg"])
 
 
+def test_what_a_network_said_before_survives_a_file_or_the_state_is_refused(model, tmp_path):
+    weights, average, before = ({name: t.clone() for name, t in model.weights.items()} for _ in range(3))
+    state = TrainingState(3, 1.25, weights, average, {}, past=before, past_since=2, n_annotated=(7, 9))
+    out = tmp_path / "m.safetensors"
+    save_state(state.tensors(), model.card, TrainSpec(), out)
+    loaded = TrainingState.from_tensors(load_state(out)[0])
+    assert (loaded.past_since, loaded.n_annotated) == (2, (7, 9))
+    assert all(torch.equal(loaded.past[name], tensor) for name, tensor in model.weights.items())
+    incomplete = {name: tensor for name, tensor in state.tensors().items() if name != "past/head.weight"}
+    save_state(incomplete, model.card, TrainSpec(), out)
+    with pytest.raises(AnnotrainError, match="not a training state"):
+        load_state(out)
+
+
 def test_a_file_that_is_no_training_state_is_refused(model, tmp_path):
     save_model(model, state_path(tmp_path / "m.safetensors"))
     with pytest.raises(AnnotrainError, match="not a training state"):

@@ -180,6 +180,7 @@ def test_a_resumed_training_takes_the_same_steps(monkeypatch):
     resumed = list(fit(dataset, net, spec, state=saved))[-1]
     assert all(torch.equal(whole.model[name], resumed.model[name]) for name in whole.model)
     assert torch.equal(whole.state.highest, resumed.state.highest)
+    assert whole.state.past is None, "in images everything is known"
 
 
 def test_a_gradient_does_not_hang_on_the_parts_of_a_batch():

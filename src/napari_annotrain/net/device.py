@@ -69,7 +69,7 @@ def autocast(device: torch.device, precision: torch.dtype) -> Iterator[None]:
 
 
 def answer(network: torch.nn.Module, images: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
-    """The scores of a network for (B, C, Y, X) images on its device, computed in a precision."""
+    """The (B, K, Y', X') scores of a network for (B, C, Y, X) images on its device, in a precision."""
     with autocast(images.device, precision):
         scores: torch.Tensor = network(images.contiguous(memory_format=torch.channels_last))
     return scores

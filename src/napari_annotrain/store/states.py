@@ -57,7 +57,8 @@ def _is_whole(shapes: Shapes, card: Card) -> bool:
     expected = expected_shapes(card)
     groups = {
         group: {name.removeprefix(f"{group}/"): shape for name, shape in shapes.items() if name.startswith(f"{group}/")}
-        for group in ("weights", "average", "best")
+        for group in ("weights", "average", "best", "past")
     }
-    complete = groups["weights"] == groups["average"] == expected and groups["best"] in ({}, expected)
+    complete = groups["weights"] == groups["average"] == expected
+    complete &= all(groups[name] in ({}, expected) for name in ("best", "past"))
     return bool(expected) and complete and shapes.get("progress") == (3,)

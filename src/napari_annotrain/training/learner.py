@@ -44,7 +44,7 @@ class Learner:
     teacher
         The same model, asked for what is not annotated while that counts enough; till then weights are pulled to it.
     past
-        Else asked for what is not annotated; None: nobody is.
+        The mean of what the network was, asked for what is not annotated where the teacher is not; None: nobody is.
     step
         Steps taken so far.
     parts
@@ -136,24 +136,28 @@ class Learner:
         total, free, resized = maps[:, 1].sum().clamp(min=1e-6), maps[:, 0] == 0, images[:0]
         if self._is_taught:
             resized = resize(images, np.random.default_rng((self.spec.seed, self.step, 1)))
-        n_asked, n_distances = free.sum().clamp(min=1) + len(resized) * free[0].numel(), maps.shape[1] - 2
-        asked = self._asked if len(resized) or free.any() else None
+        # a few pixels left open do not count as much as a batch of them
+        n_asked = (free.sum() + len(resized) * free[0].numel()).clamp(min=free.numel() / 2)
+        asked, n_classes = self._asked, self.network.spec.outputs - (maps.shape[1] - 2)
+        if asked is not None and not len(resized) and not free.any():
+            asked = None
         value = forgotten = torch.zeros((), device=self.device)
         for some, known, unknown in zip(*(of.chunk(self.parts) for of in (images, maps, free)), strict=True):
+            kept = ask(asked[0], some, self.precision) if asked is not None else None  # before the memory is full
             scores = answer(self.network, some, self.precision)
             loss = (self.other_loss or self._loss)(scores, known) * (known[:, 1].sum() / total)
             value = value + loss.detach()
-            if asked is not None:
-                far = self._forgotten(*asked, some, scores, unknown, n_distances) / n_asked
+            if asked is not None and kept is not None:
+                far = asked[1] * differ(scores, kept, unknown, n_classes, DISTANCE_SHARE) / n_asked
                 forgotten, loss = forgotten + far.detach(), loss + far
             self._backward(loss)
         if asked is not None and len(resized):
             at_once = -(-len(images) // self.parts)
             with as_in_prediction(self.network):
                 for some in resized.chunk(-(-len(resized) // at_once)):
-                    scores = answer(self.network, some, self.precision)
+                    kept, scores = ask(asked[0], some, self.precision), answer(self.network, some, self.precision)
                     everywhere = torch.ones_like(scores[:, 0], dtype=torch.bool)
-                    far = self._forgotten(*asked, some, scores, everywhere, n_distances) / n_asked
+                    far = asked[1] * differ(scores, kept, everywhere, n_classes, DISTANCE_SHARE) / n_asked
                     self._backward(far)
                     forgotten = forgotten + far.detach()
         return (value + 0 * forgotten).item()  # what is forgotten is not told, unless it is not a number
@@ -175,27 +179,14 @@ class Learner:
 
     @property
     def _asked(self) -> tuple[UNet, float] | None:
-        """Which network is asked where nothing is annotated, and its say: a trusted shipped model, or else the past."""
+        """Which network is asked where nothing is annotated, and how much it counts: a trusted one before the past."""
         if self._is_taught:
             assert self.anchor is not None
             assert self.teacher is not None
-            return self.teacher.network, self.anchor.say
+            return self.teacher.network, HOLD * self.anchor.say
         if self.past is None or self.past.say(self.step) < LEAST_SAY:
             return None
-        return self.past.network, self.past.say(self.step)
-
-    def _forgotten(
-        self,
-        network: UNet,
-        say: float,
-        images: torch.Tensor,
-        scores: torch.Tensor,
-        counts: torch.Tensor,
-        n_distances: int,
-    ) -> torch.Tensor:
-        """How far the learning network has left this one's answers where they count, as far as they are kept."""
-        answers, n_classes = ask(network, images, self.precision), scores.shape[1] - n_distances
-        return HOLD * say * differ(scores, answers, counts, n_classes, DISTANCE_SHARE)
+        return self.past.network, HOLD * self.past.say(self.step)
 
     def _loss(self, scores: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         target, weight, distances = maps[:, 0].long() - 1, maps[:, 1], maps[:, 2:]

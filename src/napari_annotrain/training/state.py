@@ -26,6 +26,8 @@ class TrainingState:
         What the learning rate hangs on besides the step.
     past, past_since
         What the network was before (`training.past.Past`), and since which step; None where that is not kept.
+    n_annotated
+        So many pixels of each class were annotated; where there are others, the past is of another annotation.
     """
 
     step: int
@@ -39,6 +41,7 @@ class TrainingState:
     pace: Pace = field(default_factory=Pace)
     past: Weights | None = None
     past_since: int = 0
+    n_annotated: tuple[int, ...] = ()
 
     def tensors(self) -> Weights:
         """Everything as one flat dictionary of tensors, for a file."""
@@ -51,7 +54,7 @@ class TrainingState:
         if self.pace != Pace():
             flat["pace"] = torch.tensor(astuple(self.pace), dtype=torch.float64)
         if self.past is not None:
-            flat["past_since"] = torch.tensor(self.past_since)
+            flat["past_since"] = torch.tensor([self.past_since, *self.n_annotated])
         for name, slots in self.optimiser.items():
             flat |= {f"optimiser/{name}/{slot}": tensor for slot, tensor in slots.items()}
         return flat
@@ -73,7 +76,8 @@ class TrainingState:
         if "pace" in flat:
             best, since, factor = flat["pace"].tolist()
             pace = Pace(best, int(since), factor)
-        groups["past_since"] = int(flat.get("past_since", torch.tensor(0)))
+        since, *n_annotated = flat["past_since"].tolist() if "past_since" in flat else [0]
+        groups |= {"past_since": since, "n_annotated": tuple(n_annotated)}
         return cls(int(step), seconds, best_score=best_score, highest=flat.get("highest"), pace=pace, **groups)
 
 

@@ -97,16 +97,16 @@ def fit(
             if isinstance(taken, Note):
                 continue
             if not progress.has_checkpoint:  # whoever stops from now on has a model
-                yield _checkpoint(learner, progress, shown.cells)
+                yield _checkpoint(learner, progress, shown)
             if shown.held_out is not None and progress.validation_is_due(learner.step):
                 yield _validate(learner, progress, shown.held_out)
                 learner.pace = learner.pace.after(spec, progress.score)
             if progress.seconds - progress.checkpointed >= SECONDS_BETWEEN_CHECKPOINTS:
-                yield _checkpoint(learner, progress, shown.cells)
+                yield _checkpoint(learner, progress, shown)
     scheduled = progress.kept  # a resumed run must not see the extra validation at this run's end
     if shown.held_out is not None and progress.validated_step != learner.step:
         yield _validate(learner, progress, shown.held_out)
-    yield _checkpoint(learner, progress, shown.cells, scheduled)
+    yield _checkpoint(learner, progress, shown, scheduled)
 
 
 def _prepare(
@@ -125,10 +125,10 @@ def _prepare(
             learner.start_at_zero()
     else:
         learner.past = Past.of(learner.average)
-        if state is not None and state.past is not None:
+        if state is not None and state.past is not None and state.n_annotated == dataset.n_annotated:
             learner.past.network.load_state_dict(state.past)
             learner.past.since = state.past_since
-        elif state is not None:  # written before there was a past
+        else:
             learner.past.forget(learner.step)
     return learner
 
@@ -169,7 +169,7 @@ def _grow(
     if grown is None:
         return shown
     shown = replace(shown, dataset=grown.dataset)
-    if grown.can_be_learnt:
+    if grown.fresh and grown.can_be_learnt:
         shown = Shown.of(grown.dataset, learner.network.spec, learner.spec)
         batches.grow(grown, learner.step)
         learner.pace = learner.pace.afresh()
@@ -239,14 +239,14 @@ def _find_threshold(learner: Learner, progress: Progress, annotated: validate.Va
 def _checkpoint(
     learner: Learner,
     progress: Progress,
-    annotated: validate.ValidationSet | None,
+    shown: Shown,
     scheduled: Kept | None = None,
 ) -> Checkpoint:
     """What is kept; `scheduled`, of the last one, is what a resumed run should know of."""
     waited = progress.has_checkpoint and progress.seconds - progress.threshold_found >= SECONDS_BETWEEN_THRESHOLDS
     due = scheduled is not None or waited
-    if annotated is not None and due:
-        _find_threshold(learner, progress, annotated)
+    if shown.cells is not None and due:
+        _find_threshold(learner, progress, shown.cells)
     progress.checkpointed = progress.seconds
     to_go_on = scheduled or progress.kept
     state = TrainingState(
@@ -261,6 +261,7 @@ def _checkpoint(
         learner.pace,
         copy_weights(learner.past.network) if learner.past is not None else None,
         learner.past.since if learner.past is not None else 0,
+        shown.dataset.n_annotated if isinstance(shown.dataset, AnnotatedDataset) else (),
     )
     given = copy_weights(learner.result()) if progress.kept.weights is None else progress.kept.weights
     return Checkpoint(learner.step, given, state, progress.threshold)
