@@ -10,6 +10,7 @@ from napari_annotrain.net.device import answer
 from napari_annotrain.net.unet import UNet
 from napari_annotrain.specs import TrainSpec
 from napari_annotrain.training.anchor import Anchor
+from napari_annotrain.training.averaging import move_mean
 from napari_annotrain.training.label_loss import label_loss
 from napari_annotrain.training.loss import weighted_smooth_l1
 from napari_annotrain.training.other_sizes import resize
@@ -110,7 +111,8 @@ class Learner:
             raise WentAstray(
                 "Training went astray (the loss is not a number): lower the learning rate and train again."
             )
-        self._move_average(min(spec.averaging, (1 + self.step) / (10 + self.step)))
+        decay = min(spec.averaging, (1 + self.step) / (10 + self.step))  # grows: the start is forgotten
+        move_mean(self.average, self.network, 1 - decay)
         if self.past is not None:
             self.past.follow(self.average, self.step)
         return loss
@@ -195,13 +197,3 @@ class Learner:
         for i in range(distances.shape[1]):
             loss = loss + DISTANCE_SHARE * weighted_smooth_l1(scores[:, n_classes + i], distances[:, i], weight)
         return loss
-
-    @torch.no_grad()
-    def _move_average(self, decay: float) -> None:
-        """Move the averaged weights towards the latest; the decay grows with the steps: the start is forgotten."""
-        ours, theirs = self.average.state_dict().values(), self.network.state_dict().values()
-        pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 1 - decay)
-        for a, b in zip(ours, theirs, strict=True):
-            if not a.is_floating_point():
-                a.copy_(b)

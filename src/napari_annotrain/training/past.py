@@ -3,9 +3,8 @@
 import copy
 from dataclasses import dataclass
 
-import torch
-
 from napari_annotrain.net.unet import UNet
+from napari_annotrain.training.averaging import move_mean
 
 #: Later weights count more in the mean, which so lies a third of the training behind.
 ETA = 1
@@ -43,12 +42,9 @@ class Past:
         """Begin anew with this step: what was said before may be what has just been corrected."""
         self.since = step
 
-    @torch.no_grad()
     def follow(self, average: UNet, step: int) -> None:
         """Add the weights after so many steps, more than `since`, to the mean."""
-        means, latest = self.network.state_dict().values(), average.state_dict().values()
-        pairs = [(a, b) for a, b in zip(means, latest, strict=True) if a.is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], (ETA + 1) / (step - self.since + ETA))
+        move_mean(self.network, average, (ETA + 1) / (step - self.since + ETA))
 
     def say(self, step: int) -> float:
         """How much its answers count in the step after so many, 0 to 1; a fifth after 450, next to nothing earlier."""
